@@ -1,0 +1,55 @@
+/* mime.h - the structure of a message, by byte offsets (RFC 2045, 2046).
+ *
+ * mime_parse() reads a message once and gives the tree of its parts: where
+ * each one's header and body begin and end, how many lines, and the fields
+ * that IMAP asks for.  Nothing is copied that can be pointed at.  Limits:
+ * depth MIME_DEPTH, MIME_PARTS, boundary 256 octets, 64 parameters; what lies beyond is one opaque
+ * leaf (application/octet-stream or as typed) and `cut` is set.  Never fails: any bytes are a message.
+ *
+ * mime_index_write() turns the tree into a blob that is stored beside the
+ * message at delivery; mime_index_read() gives the tree back without the
+ * message.  The blob has a version octet; an unknown one reads as false (then parse again).
+ */
+#pragma once
+#include "base/arena.h"
+#include "base/buf.h"
+
+#define MIME_DEPTH 50
+#define MIME_PARTS 2000
+#define MIME_PARAMS 64
+
+struct param {
+	struct str name, value; /* RFC 2231 already joined and decoded to UTF-8; name lower-case */
+};
+struct envelope { /* values unfolded; raw otherwise (encoded words kept): IMAP wants them so */
+	struct str date, subject, from, sender, reply_to, to, cc, bcc, in_reply_to, message_id;
+	uint16_t have; /* bit i: the i-th of the above is present (NIL otherwise) */
+};
+struct part {
+	struct str type, subtype; /* as sent; "TEXT"/"PLAIN" when absent; multipart/digest children: MESSAGE/RFC822 */
+	struct param *params;
+	size_t nparams;
+	struct str id, description, encoding, md5, location; /* empty = absent; encoding "7BIT" when absent */
+	struct str disposition; /* empty = absent */
+	struct param *disp_params;
+	size_t ndisp_params;
+	struct str *languages;
+	size_t nlanguages;
+	uint32_t header_at, body_at, end; /* offsets in the message; header_at == body_at: no header */
+	uint32_t lines;			  /* of the body, for TEXT and MESSAGE/RFC822 */
+	bool multipart, message; /* message: MESSAGE/RFC822 or GLOBAL with one child, its content */
+	bool cut;
+	struct envelope *envelope; /* of the message that this part *is*: root, and the child of a message part */
+	struct part *child, *next;
+};
+/* Offsets are uint32_t: messages are bounded far below 4 GiB. */
+struct part *mime_parse(struct str message, struct arena *a);
+void mime_index_write(struct buf *b, const struct part *root);
+struct part *mime_index_read(struct str blob, struct arena *a); /* NULL: not ours, parse the message */
+
+/* The part numbered as IMAP does ("1.2.3"; path of n numbers); NULL: no such part. n == 0: root. */
+struct part *mime_find(struct part *root, const uint32_t *path, size_t n);
+/* Decode base64 or quoted-printable leniently into b (bounded by b->max). False: unknown encoding. */
+bool mime_decode(struct buf *b, struct str encoding, struct str body);
+/* Content-Type and Content-Disposition: "text/plain; charset=utf-8". */
+bool mime_params(struct str rest, struct arena *a, struct param **out, size_t *n);

@@ -1,0 +1,47 @@
+/* content.h - message bytes on their way in, and out again.
+ *
+ * A message is a prefix (per recipient, in its row) and a content (shared,
+ * immutable, its id never reused, zstd with checksum).  Small contents stand
+ * in the database; what was spilled stands in a file of its own, synced
+ * before the commit that names it.  No reference counter: what no row names
+ * is garbage.
+ *
+ * A stage receives a message as it comes (it is a pen sink): up to
+ * STAGE_SPILL octets in memory, beyond that, or above 16 KiB when more than
+ * half of the role's staging budget is used, in an unnamed file, already
+ * compressed.  Used by one thread at a time.
+ */
+#pragma once
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "net/pen.h" /* struct sink */
+
+#define STAGE_SPILL (256u << 10)
+
+struct store;
+struct stage {
+	struct sink sink; /* give &stage->sink to the pen */
+	uint64_t size;	  /* octets so far */
+	uint64_t max;	  /* octets allowed; past it add() says false and err is ERR_PERM "too large" */
+	struct err err;	  /* why add() said false: ERR_PERM too large, ERR_FULL, ERR_TEMP */
+	/* what follows is content.c's */
+	struct store *st;
+	struct stage_impl *impl;
+};
+void stage_open(struct stage *s, struct store *st, uint64_t max);
+bool stage_add(struct stage *s, struct str bytes);
+/* The first octets, at most STAGE_HEAD (the header block fits): kept in memory whatever is spilled. */
+#define STAGE_HEAD (256u << 10)
+struct str stage_head(const struct stage *s);
+/* All octets, for parsing: in memory as they are; spilled ones are mapped or read back into `a`. */
+bool stage_all(struct stage *s, struct arena *a, struct str *all, struct err *e);
+/* Compress now (outside the writer). Called by deliver if nobody did. */
+bool stage_seal(struct stage *s, struct err *e);
+/* Undo: whatever was not committed is gone. Safe on a zeroed stage and after a commit. */
+void stage_drop(struct stage *s);
+
+/* All octets of a stored content, checksum verified.  ERR_TEMP when damaged (the log names it). */
+bool content_read(struct store *st, int64_t content_id, struct arena *a, struct str *bytes, struct err *e);
+/* Only the MIME index that was given at delivery (mail/mime.h wrote it). */
+bool content_index(struct store *st, int64_t content_id, struct arena *a, struct str *index, struct err *e);
