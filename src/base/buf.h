@@ -21,7 +21,7 @@ void buf_add(struct buf *b, struct str s);
 void buf_addz(struct buf *b, const char *z);
 void buf_addc(struct buf *b, char c);
 __attribute__((format(printf, 2, 3))) void buf_printf(struct buf *b, const char *fmt, ...);
-void buf_vprintf(struct buf *b, const char *fmt, va_list ap);
+__attribute__((format(printf, 2, 0))) void buf_vprintf(struct buf *b, const char *fmt, va_list ap);
 /* Room for `n` more bytes at the end; the caller writes and adds to b->n. */
 char *buf_reserve(struct buf *b, size_t n);
 /* Drop the first `n` bytes. */
