@@ -11,17 +11,18 @@
 #include "base/buf.h"
 
 struct address {
-	struct str local;   /* unquoted octets; UTF-8 when utf8 */
-	struct str domain;  /* as sent; "" for a bare local part; for a literal the text inside [] */
-	bool literal;	    /* domain is an address literal */
-	bool utf8;	    /* non-ASCII somewhere: needs SMTPUTF8 */
+	struct str local;  /* unquoted octets; UTF-8 when utf8 */
+	struct str domain; /* as sent; "" for a bare local part; for a literal the text inside [] */
+	bool literal;      /* domain is an address literal */
+	bool utf8;         /* non-ASCII somewhere: needs SMTPUTF8 */
 };
 /* Local part 64 octets, domain 255, path 256 (RFC 5321 4.5.3.1). */
 #define ADDRESS_LOCAL_MAX  64
 #define ADDRESS_DOMAIN_MAX 255
 
-/* "<a@b>", "<>" (null: local and domain empty, *null true), source routes "<@x,@y:a@b>" are dropped; "<postmaster>" bare.
- * Takes through the ">". utf8 allowed only when `smtputf8`. */
+/* What these two give is copied into the arena: it outlives the line it came from.
+ * "<a@b>", "<>" (null: local and domain empty, *null true), source routes "<@x,@y:a@b>" are dropped; "<postmaster>"
+ * bare. Takes through the ">". utf8 allowed only when `smtputf8`. */
 bool path_parse(struct str *s, bool smtputf8, struct arena *a, struct address *out, bool *null);
 /* A whole "local@domain" (config, CLI, login names); false when anything is left. */
 bool address_parse(struct str s, struct arena *a, struct address *out);
@@ -39,9 +40,12 @@ struct mailaddr {
 	struct str name;  /* display name, unquoted, not yet decoded (words.h) */
 	struct str local; /* unquoted; for a group start/end see below */
 	struct str domain;
-	struct str route; /* obs-route without <>, usually empty */
+	struct str route;                                         /* obs-route without <>, usually empty */
 	enum { MAILADDR_BOX, MAILADDR_GROUP, MAILADDR_END } kind; /* GROUP: name = group's name */
 };
-/* At most ADDRESSES_MAX; past it *n stops there and `more` is set. Lenient: what does not parse is skipped to the next comma. */
+/* At most ADDRESSES_MAX; past it, or when the arena is full, *n stops and `more` is set. Lenient: what does not parse
+ * is skipped to the next comma; then false is returned, though *out has all the rest. Each GROUP has its END. A name
+ * alone
+ * ("root") has no domain. Plain words point into `value`; a literal keeps its brackets. */
 #define ADDRESSES_MAX 2000
 bool addresses_parse(struct str value, struct arena *a, struct mailaddr **out, size_t *n, bool *more);

@@ -7,7 +7,8 @@
 bool date_parse(struct str s, int64_t *wall_ms, int *zone_minutes);
 /* "Sat, 21 Nov 2026 10:00:00 +0000" in UTC. */
 void date_print(struct buf *b, int64_t wall_ms);
-/* IMAP "21-Nov-2026 10:00:00 +0000", with or without quotes; and SEARCH dates "1-Feb-1994" to the day's start in UTC. */
+/* IMAP "21-Nov-2026 10:00:00 +0000", with or without quotes; and SEARCH dates "1-Feb-1994" to the day's start in UTC.
+ */
 bool date_parse_imap(struct str s, int64_t *wall_ms);
 bool date_parse_imap_day(struct str s, int64_t *wall_ms);
 void date_print_imap(struct buf *b, int64_t wall_ms);

@@ -11,8 +11,9 @@ struct header {
 	struct str value; /* after the colon, folded, with its CRLFs inside, without the last one */
 	struct str whole; /* the field as it stands, with its CRLF */
 };
-/* Take the next field off `rest`.  False at the blank line (which is consumed), or at the end. A line that is no field (no colon) is
- * returned with an empty name so that nothing is lost. LF-only lines are understood (stored mail of others). */
+/* Take the next field off `rest`.  False at the blank line (which is consumed), or at the end. A line that is no field
+ * (no colon) is returned with an empty name so that nothing is lost. LF-only lines are understood (stored mail of
+ * others). */
 bool header_next(struct str *rest, struct header *h);
 /* The header block of a message including the blank line; the rest is the body. */
 struct str header_block(struct str message);

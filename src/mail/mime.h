@@ -4,18 +4,26 @@
  * each one's header and body begin and end, how many lines, and the fields
  * that IMAP asks for.  Nothing is copied that can be pointed at.  Limits:
  * depth MIME_DEPTH, MIME_PARTS, boundary 256 octets, 64 parameters; what lies beyond is one opaque
- * leaf (application/octet-stream or as typed) and `cut` is set.  Never fails: any bytes are a message.
+ * leaf (application/octet-stream) and `cut` is set, at the root too.  Never fails: any bytes are a message.
+ *
+ * What is broken is read so that somebody sees the text: a multipart without a
+ * usable boundary is TEXT/PLAIN; one in which no delimiter comes has one TEXT/PLAIN
+ * child, all of its body; a missing last delimiter ends where the next outer one or the
+ * message does.  A delimiter is the boundary on a line of its own, blanks may follow;
+ * where boundaries are prefixes of each other this is the only reading that holds.  So a
+ * multipart always has a child, and a message part exactly one, which IMAP's grammar needs.
  *
  * mime_index_write() turns the tree into a blob that is stored beside the
  * message at delivery; mime_index_read() gives the tree back without the
- * message.  The blob has a version octet; an unknown one reads as false (then parse again).
+ * message.  The blob has a version octet; an unknown one, or a damaged blob, reads as NULL (then parse again).
+ * Both trees are views: of the message, or of the blob, which must live as long.
  */
 #pragma once
 #include "base/arena.h"
 #include "base/buf.h"
 
-#define MIME_DEPTH 50
-#define MIME_PARTS 2000
+#define MIME_DEPTH  50
+#define MIME_PARTS  2000
 #define MIME_PARAMS 64
 
 struct param {
@@ -30,14 +38,14 @@ struct part {
 	struct param *params;
 	size_t nparams;
 	struct str id, description, encoding, md5, location; /* empty = absent; encoding "7BIT" when absent */
-	struct str disposition; /* empty = absent */
+	struct str disposition;                              /* empty = absent */
 	struct param *disp_params;
 	size_t ndisp_params;
 	struct str *languages;
 	size_t nlanguages;
 	uint32_t header_at, body_at, end; /* offsets in the message; header_at == body_at: no header */
-	uint32_t lines;			  /* of the body, for TEXT and MESSAGE/RFC822 */
-	bool multipart, message; /* message: MESSAGE/RFC822 or GLOBAL with one child, its content */
+	uint32_t lines;                   /* line ends in the body, for TEXT and MESSAGE/RFC822 */
+	bool multipart, message;          /* message: MESSAGE/RFC822 or GLOBAL with one child, its content */
 	bool cut;
 	struct envelope *envelope; /* of the message that this part *is*: root, and the child of a message part */
 	struct part *child, *next;
@@ -51,5 +59,10 @@ struct part *mime_index_read(struct str blob, struct arena *a); /* NULL: not our
 struct part *mime_find(struct part *root, const uint32_t *path, size_t n);
 /* Decode base64 or quoted-printable leniently into b (bounded by b->max). False: unknown encoding. */
 bool mime_decode(struct buf *b, struct str encoding, struct str body);
-/* Content-Type and Content-Disposition: "text/plain; charset=utf-8". */
+/* Content-Type and Content-Disposition: "text/plain; charset=utf-8". What stands before the first ";" is passed over.
+ * False when there were more than MIME_PARAMS. A boundary is left as it stands, whatever its charset. */
 bool mime_params(struct str rest, struct arena *a, struct param **out, size_t *n);
+/* The value of a parameter; empty when there is none. */
+struct str mime_param(const struct param *params, size_t n, struct str name);
+/* "utf-8''%E2%82%AC": the value of `name*` (RFC 2231 4), for who must send a name that is not ASCII. */
+void mime_2231(struct buf *b, struct str utf8);
