@@ -5,9 +5,9 @@
  * A unix socket's peer is the zero value (addr_none). No DNS here.
  */
 #pragma once
-#include <sys/socket.h>
 #include "base/buf.h"
 #include "base/err.h"
+#include <sys/socket.h>
 
 struct addr {
 	uint8_t b[16];

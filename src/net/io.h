@@ -24,25 +24,34 @@
 
 #define IO_OUT (64u << 10) /* octets of output kept before a writer waits */
 
+#define IO_PATIENCE (5 * 60 * 1000)
+#define IO_GRACE_MS 30000 /* a minimum rate is not asked before */
+
 struct io;
 enum io_got { IO_END, IO_LINE, IO_LONG };
 
 struct io *io_socket(int fd); /* owns fd; sets it non-blocking, TCP_NODELAY */
 /* Tests: `input` is borrowed and read to its end; what is written gathers in `*output`. */
 struct io *io_strings(struct str input, struct buf *output);
-bool io_connect(struct io **out, struct addrport to, int64_t deadline_ms, struct err *e);
+/* Within `ms` from now; on success they go on as the io's deadline. */
+bool io_connect(struct io **out, struct addrport to, int64_t ms, struct err *e);
 void io_free(struct io *io); /* closes without ceremony; NULL is fine */
 
 /* Writing (server sessions and clients). */
 void io_add(struct io *io, struct str s);
 __attribute__((format(printf, 2, 3))) void io_printf(struct io *io, const char *fmt, ...);
+/* The pen's limits for slow readers: longest stand-still, and octets/s after the first 30 s (0 = no limit). */
+void io_write_limits(struct io *io, int64_t write_ms, uint32_t min_rate);
+/* When output that waits now has waited too long (mono). */
+int64_t io_write_by(const struct io *io);
 /* What waits to be written. A session may look; the pen drains it. */
 struct buf *io_out(struct io *io);
 /* Blocking: all out before the deadline, or a sticky error. */
 bool io_flush(struct io *io);
 
 /* Blocking reading (clients, tests). */
-void io_deadline(struct io *io, int64_t ms); /* from now, for all that follows */
+void io_deadline(struct io *io, int64_t ms); /* from now, for all that follows; a new io has IO_PATIENCE */
+/* IO_LONG: longer than `max`; *line has its first octets, the rest is skipped. */
 enum io_got io_line(struct io *io, struct str *line, size_t max); /* without CRLF; valid until next read */
 bool io_exactly(struct io *io, size_t n, struct buf *into);
 bool io_tls_connect(struct io *io, struct tls_client *t, struct str name, struct err *e); /* drops unread plaintext */
@@ -57,12 +66,13 @@ struct str io_tls_sni(const struct io *io, struct arena *a);
 /* "tls-exporter" (RFC 9266) material, 32 octets; tls-unique for TLS 1.2 with EMS when asked. */
 bool io_tls_exporter(struct io *io, uint8_t out[32]);
 bool io_tls_unique(struct io *io, uint8_t *out, size_t *n); /* *n: room in, length out */
-int io_fd(const struct io *io); /* -1 for strings */
+int io_fd(const struct io *io);                             /* -1 for strings */
 
 /* The non-blocking half: the pen's. */
 enum io_try { IO_DONE, IO_AGAIN_READ, IO_AGAIN_WRITE, IO_EOF, IO_ERR };
 enum io_try io_read_some(struct io *io, void *p, size_t room, size_t *n);
-enum io_try io_write_some(struct io *io); /* as much of io_out as goes now */
+enum io_try io_write_some(struct io *io);                       /* as much of io_out as goes now */
+enum io_try io_write_first(struct io *io, size_t n);            /* no more than its first n octets */
 enum io_try io_tls_accept(struct io *io, struct tls_server *t); /* first call drops unread plaintext */
-bool io_pending(const struct io *io); /* decrypted bytes wait inside the TLS library */
-enum io_try io_shutdown(struct io *io); /* close_notify, then half close */
+bool io_pending(const struct io *io);                           /* decrypted bytes wait inside the TLS library */
+enum io_try io_shutdown(struct io *io);                         /* close_notify, then half close */

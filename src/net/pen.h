@@ -9,7 +9,7 @@
  *
  * What a session wants next is in the `struct next` that open/step return:
  *
- *	WANT_LINE    a line of at most `max` octets; given without its CRLF.  A
+ *	WANT_LINE    a line of at most `max` octets (PEN_LINE_MAX at most); given without its CRLF.  A
  *		     line ended by a bare LF is given with unit.bare_lf set.  Bare
  *		     CR inside stays in the line; the session judges.
  *	WANT_DATA    what follows 354: everything up to CRLF.CRLF, dots
@@ -39,8 +39,9 @@
  * After step, if no more input is there, the worker lingers `linger_ms` for
  * it before the connection is parked, unless connections wait for workers.
  *
- * Output: step writes into c->io; the pen sends it.  Parked with output that
- * the peer does not take: write deadline, then closed.
+ * Output: step writes into peer->io; the pen sends it, replies to pipelined
+ * units together.  Output that the peer does not take for write_ms, or takes
+ * more slowly than min_rate: TROUBLE_SLOW, and closed without more words.
  *
  * Threads: pen_wake, pen_stat, pen_drain may be called from any thread; all else from
  * the thread that is said.  Sessions are called on workers with 256 KiB of stack.
@@ -50,17 +51,19 @@
 #include "net/addr.h"
 #include "net/io.h"
 
+#define PEN_LINE     2048u
+#define PEN_LINE_MAX ((64u << 10) - 2)
+
 enum want { WANT_LINE, WANT_DATA, WANT_OCTETS, WANT_WAKE, WANT_TLS, WANT_CLOSE };
 enum unit_kind { UNIT_LINE, UNIT_DATA, UNIT_OCTETS, UNIT_WAKE, UNIT_TLS, UNIT_TROUBLE };
 enum trouble {
 	TROUBLE_NONE,
-	TROUBLE_EOF,	/* the peer closed or the connection broke */
-	TROUBLE_LONG,	/* line longer than `max` */
-	TROUBLE_SLOW,	/* deadline, idle limit or minimum rate */
-	TROUBLE_STOP,	/* we are shutting down: say 421 or BYE */
-	TROUBLE_TLS,	/* the handshake failed */
-	TROUBLE_SINK,	/* the sink refused bytes: sink->err says why (WANT_OCTETS only; DATA is read to its end) */
-	TROUBLE_BUSY,	/* no worker could be had in time: say 421 or BYE */
+	TROUBLE_EOF,  /* the peer closed or the connection broke */
+	TROUBLE_LONG, /* line longer than `max` */
+	TROUBLE_SLOW, /* deadline, idle limit or minimum rate */
+	TROUBLE_STOP, /* we are shutting down: say 421 or BYE */
+	TROUBLE_TLS,  /* the handshake failed */
+	TROUBLE_BUSY, /* no worker could be had in time: say 421 or BYE */
 };
 
 /* Where DATA and OCTETS go as they come. Called on workers, never on the loop. */
@@ -73,50 +76,51 @@ struct sink {
 struct unit {
 	enum unit_kind kind;
 	enum trouble trouble;
-	struct str line;      /* UNIT_LINE; valid during the step */
-	bool bare_lf;	      /* UNIT_LINE ended by LF alone */
-	bool more;	      /* further input is already here (pipelined) */
-	/* UNIT_DATA */
-	uint64_t octets;      /* as given to the sink */
+	struct str line; /* UNIT_LINE; valid during the step */
+	bool bare_lf;    /* UNIT_LINE ended by LF alone */
+	bool more;       /* further input is already here (pipelined) */
+	bool early;      /* with the first unit: it came before the delayed greeting was sent */
+	/* UNIT_DATA, UNIT_OCTETS */
+	uint64_t octets;                  /* as given to the sink, with those it did not take */
 	unsigned bare_cr, bare_lfs, nuls; /* how many were seen (saturating) */
-	uint32_t longest;     /* longest line in octets, without CRLF */
+	uint32_t longest;                 /* longest line in octets, without CRLF */
 	bool sink_failed;
 };
 
 struct next {
 	enum want want;
-	size_t max;	   /* WANT_LINE: octets without CRLF; 0 = door's default */
+	size_t max;        /* WANT_LINE: octets without CRLF; 0 = door's default */
 	uint64_t octets;   /* WANT_OCTETS */
 	struct sink *sink; /* WANT_DATA, WANT_OCTETS */
 	struct tls_server *tls;
-	int64_t after_ms;  /* WANT_WAKE */
+	int64_t after_ms; /* WANT_WAKE; negative: only pen_wake() */
 	int64_t delay_ms;
-	int64_t unit_ms;   /* 0 = door's */
-	int64_t idle_ms;   /* 0 = door's */
+	int64_t unit_ms; /* 0 = door's */
+	int64_t idle_ms; /* 0 = door's */
 	bool wakeable;
 };
 
 struct pen;
-struct conn;  /* the pen's own state of a connection */
+struct conn; /* the pen's own state of a connection */
 
 /* What a session may know of its connection. Lives as long as the session. */
 struct peer {
 	struct io *io;
 	struct addrport remote, local; /* zero for unix sockets */
 	bool unix_socket;
-	unsigned uid, gid;	       /* unix sockets: SO_PEERCRED */
+	unsigned uid, gid; /* unix sockets: SO_PEERCRED */
 	const struct door *door;
-	void *ctx;		       /* door's ctx */
-	struct conn *conn;	       /* for pen_wake */
+	void *ctx;         /* door's ctx */
+	struct conn *conn; /* for pen_wake */
 };
 
 struct door {
-	const char *name;  /* "smtp", for logs */
+	const char *name; /* "smtp", for logs */
 	void *ctx;
-	struct tls_server *tls; /* implicit TLS: handshake before open */
-	size_t line_max;   /* default for WANT_LINE */
-	int64_t unit_ms, idle_ms, write_ms;
-	uint32_t min_rate; /* octets/s, DATA and OCTETS; and for writes */
+	struct tls_server *tls;             /* implicit TLS: handshake before open */
+	size_t line_max;                    /* default for WANT_LINE; 0 = PEN_LINE */
+	int64_t unit_ms, idle_ms, write_ms; /* 0 = 5 minutes */
+	uint32_t min_rate;                  /* octets/s, DATA and OCTETS; and for writes */
 	/* A new session: may write its greeting; returns what it wants first. NULL *session: refused, closed. */
 	struct next (*open)(struct peer *peer, void **session);
 	struct next (*step)(void *session, const struct unit *in);
@@ -134,27 +138,31 @@ struct gate {
 };
 
 struct pen_conf {
-	unsigned workers;      /* most worker threads; default PEN_WORKERS */
-	unsigned connections;  /* most connections at once; default PEN_CONNECTIONS; past it new ones wait in the backlog */
-	unsigned network_share; /* percent of the workers one network (IPv4 /24, IPv6 /48) may hold; default 25;
-				 * loopback and unix sockets are exempt */
+	unsigned workers; /* most worker threads; default PEN_WORKERS */
+	unsigned
+	    connections; /* most connections at once; default PEN_CONNECTIONS; past it new ones wait in the backlog */
+	unsigned network_share;   /* percent of the workers one network (IPv4 /24, IPv6 /48) may hold; default 25;
+				   * loopback and unix sockets are exempt */
 	unsigned handshake_share; /* percent of the workers that may do TLS handshakes; default 25 */
-	int64_t linger_ms;     /* default 5 */
-	int64_t handshake_ms;  /* default 10000 */
-	int64_t busy_ms;       /* how long a ready unit may wait for a worker before TROUBLE_BUSY; default 10000 */
+	int64_t linger_ms;        /* default 5; negative: none */
+	int64_t handshake_ms;     /* default 10000 */
+	int64_t busy_ms;          /* how long a ready unit may wait for a worker before TROUBLE_BUSY; default 10000 */
 	struct gate gate;
 };
-#define PEN_WORKERS	256
+#define PEN_WORKERS     256
 #define PEN_CONNECTIONS 16384
 
 struct pen *pen_new(const struct pen_conf *conf, struct err *e);
-/* Listen on `fd` (taken over; listening already). `door` is borrowed for the pen's life. Before pen_run, or from any thread. */
+/* Listen on `fd` (taken over; listening already). `door` is borrowed for the pen's life. Before pen_run, or from any
+ * thread. On failure the descriptor stays the caller's. */
 bool pen_listen(struct pen *p, int fd, const struct door *door, struct err *e);
-/* Give it a connection that exists already (socketpair, accepted fd). */
+/* Give it a connection that exists already (socketpair, accepted fd). The gate is not asked. `fd` is taken over,
+ * and closed on failure. From any thread. */
 bool pen_adopt(struct pen *p, int fd, const struct door *door, struct err *e);
 /* Runs the loop in this thread until pen_drain has finished. */
 void pen_run(struct pen *p);
-/* Stop accepting; sessions that wait get TROUBLE_STOP; those at work finish their unit; all is closed after `ms` at most. */
+/* Stop accepting; sessions that wait get TROUBLE_STOP; those at work finish their unit; all is closed after `ms` at
+ * most (a step that is at work then finds its connection broken; pen_run waits for it). */
 void pen_drain(struct pen *p, int64_t ms);
 /* Give UNIT_WAKE soon if the session wants WANT_WAKE or is wakeable; else remembered and given when it next is.
  * Safe from any thread while the session lives (the session unregisters itself from whoever wakes it, in close). */

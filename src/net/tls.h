@@ -16,7 +16,7 @@ struct tls_server;
 struct tls_client;
 struct tls_pem {
 	struct str cert; /* PEM chain, leaf first */
-	struct str key;	 /* PEM private key */
+	struct str key;  /* PEM private key */
 };
 #define TLS_TICKET_KEY 80 /* octets, of which OpenSSL's callback needs 16 name + 32 HMAC + 32 AES */
 

@@ -1,0 +1,32 @@
+/* io_impl.h - what io.c and io_tls.c share: the inside of an io. */
+#pragma once
+#include "net/io.h"
+
+#include <openssl/ssl.h>
+
+struct io {
+	int fd;        /* -1: strings */
+	SSL *ssl;      /* NULL in the clear */
+	bool shaking;  /* the handshake is not done: nothing can be written */
+	bool skipping; /* io_line: the rest of a line that was too long is still to come */
+	uint32_t min_rate;
+	struct err *err; /* NULL while all is well: most never need the room */
+	struct buf out;  /* waits to be written */
+	struct buf in;   /* blocking half: read, and taken up to `at` */
+	size_t at;
+	struct str input;   /* strings */
+	struct buf *output; /* strings */
+	int64_t by_ms;      /* blocking half: when patience ends (mono) */
+	int64_t write_ms;   /* the pen's: longest stand-still of output; 0 = by_ms holds for writing too */
+	int64_t stuck_ms;   /* since when output waits for the peer (mono), 0 = it does not */
+	int64_t moved_ms;   /* when it last took some */
+	uint64_t moved;     /* octets it took since stuck_ms */
+};
+
+/* Remember the first error; `why` is for the log. */
+enum io_try io_broken(struct io *io, const char *why);
+/* Wait until `events` (poll's) or `by_ms`; false: the io has failed. */
+bool io_wait(struct io *io, short events, int64_t by_ms);
+
+enum io_try io_tls_read(struct io *io, void *p, size_t room, size_t *n);
+enum io_try io_tls_write(struct io *io, struct str s, size_t *n);
