@@ -16,14 +16,14 @@
 
 struct store;
 struct domain_rule {
-	struct str name;     /* lower-case A-label */
-	struct str detail;   /* separators, each character one; empty = none */
+	struct str name;   /* lower-case A-label */
+	struct str detail; /* separators, each character one; empty = none */
 	bool case_sensitive;
 	struct str catchall;   /* account, or empty */
 	struct str postmaster; /* account, or empty */
 };
 struct address_rules {
-	struct str host; /* our host name: postmaster@host */
+	struct str host;       /* our host name: postmaster@host */
 	struct str postmaster; /* account for bare postmaster and postmaster@host; empty = first domain's */
 	const struct domain_rule *domains;
 	size_t ndomains;
@@ -37,22 +37,25 @@ struct account {
 };
 enum found { FOUND, FOUND_ALIAS, NOT_OURS, NO_SUCH_USER, FOUND_ERROR };
 struct found_address {
-	struct account account; /* FOUND */
-	struct str mailbox;	/* where it goes; "INBOX" unless the address says otherwise */
-	struct str address;	/* canonical, "local@domain" */
+	struct account account;  /* FOUND */
+	struct str mailbox;      /* where it goes; "INBOX" unless the address says otherwise */
+	struct str address;      /* canonical, "local@domain" */
 	struct account *members; /* FOUND_ALIAS: local accounts behind it */
 	size_t nmembers;
 };
 /* `local` is the localpart unquoted (mail/address.h), `domain` may be empty (bare). */
 enum found address_find(struct store *st, const struct address_rules *rules, struct str local, struct str domain,
 			struct arena *a, struct found_address *out, struct err *e);
-/* May this account send as that address (MAIL FROM, From)? Own addresses incl. detail, its catchall domains, aliases that allow it. */
+/* May this account send as that address (MAIL FROM, From)? Own addresses incl. detail, its catchall domains, aliases
+ * that allow it. */
 bool address_belongs(struct store *st, const struct address_rules *rules, int64_t account_id, struct str local,
 		     struct str domain, bool *belongs, struct err *e);
 
 /* Names: 1-64 characters of a-z 0-9 . _ - ; wrong ones: ERR_PERM saying what is right. */
-bool account_add(struct store *st, struct str name, int64_t *id, struct err *e); /* makes INBOX Sent Archive Trash Drafts Junk */
-bool account_find(struct store *st, struct str name, struct arena *a, struct account *out, struct err *e); /* ERR_PERM: no such account */
+bool account_add(struct store *st, struct str name, int64_t *id,
+		 struct err *e); /* makes INBOX Sent Archive Trash Drafts Junk */
+bool account_find(struct store *st, struct str name, struct arena *a, struct account *out,
+		  struct err *e); /* ERR_PERM: no such account */
 bool account_get(struct store *st, int64_t id, struct arena *a, struct account *out, struct err *e);
 bool account_list(struct store *st, struct arena *a, struct account **out, size_t *n, struct err *e);
 bool account_remove(struct store *st, struct str name, struct err *e); /* and its mail, in a series of units */
@@ -63,8 +66,10 @@ struct address_row {
 };
 bool address_add(struct store *st, const struct address_rules *rules, struct str local, struct str domain,
 		 struct str account, struct str mailbox, struct err *e);
-bool address_remove(struct store *st, const struct address_rules *rules, struct str local, struct str domain, struct err *e);
-bool address_list(struct store *st, struct str account /* empty = all */, struct arena *a, struct address_row **out, size_t *n, struct err *e);
+bool address_remove(struct store *st, const struct address_rules *rules, struct str local, struct str domain,
+		    struct err *e);
+bool address_list(struct store *st, struct str account /* empty = all */, struct arena *a, struct address_row **out,
+		  size_t *n, struct err *e);
 struct alias_row {
 	struct str local, domain;
 	struct str *accounts;
@@ -72,5 +77,6 @@ struct alias_row {
 };
 bool alias_add(struct store *st, const struct address_rules *rules, struct str local, struct str domain,
 	       const struct str *accounts, size_t n, struct err *e); /* adds members to one that exists */
-bool alias_remove(struct store *st, const struct address_rules *rules, struct str local, struct str domain, struct str account /* empty = all */, struct err *e);
+bool alias_remove(struct store *st, const struct address_rules *rules, struct str local, struct str domain,
+		  struct str account /* empty = all */, struct err *e);
 bool alias_list(struct store *st, struct arena *a, struct alias_row **out, size_t *n, struct err *e);

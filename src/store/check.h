@@ -15,13 +15,16 @@ struct check_report {
 	uint64_t problems, repaired;
 	struct buf text; /* a line for each problem: what, where, what was or can be done. Caller frees. */
 };
-/* Database integrity, every content readable and its checksum right (unless quick), counters, UIDs below uidnext, rows without
- * content, orphan files and contents. With `repair` what is derivable is mended. False only when it could not run. */
-bool store_check(struct store *st, bool quick, bool repair, progress_fn progress, void *ctx, struct check_report *out, struct err *e);
-/* A consistent copy into the new or empty folder `dir` while we run: one snapshot (VACUUM INTO), then content files hard-linked
- * (or copied across file systems), collector paused. Verified by opening it. */
+/* Database integrity, every content readable and its checksum right (unless quick), counters, UIDs below uidnext, rows
+ * without content, orphan files and contents. With `repair` what is derivable is mended. False only when it could not
+ * run. */
+bool store_check(struct store *st, bool quick, bool repair, progress_fn progress, void *ctx, struct check_report *out,
+		 struct err *e);
+/* A consistent copy into the new or empty folder `dir` while we run: one snapshot (VACUUM INTO), then content files
+ * hard-linked (or copied across file systems), collector paused. Verified by opening it. */
 bool store_backup(struct store *st, const char *dir, progress_fn progress, void *ctx, struct err *e);
 /* Put the backup in `from` in place of `to` (which must be empty or absent); no server running. */
 bool store_restore(const char *from, const char *to, progress_fn progress, void *ctx, struct err *e);
-/* Remove contents no row names and files of dead incarnations. The checkpointing role calls it at start and now and then. */
+/* Remove contents no row names and files of dead incarnations. The checkpointing role calls it at start and now and
+ * then. */
 bool store_collect(struct store *st, uint64_t *contents, uint64_t *files, struct err *e);

@@ -22,9 +22,9 @@
 struct store;
 struct stage {
 	struct sink sink; /* give &stage->sink to the pen */
-	uint64_t size;	  /* octets so far */
-	uint64_t max;	  /* octets allowed; past it add() says false and err is ERR_PERM "too large" */
-	struct err err;	  /* why add() said false: ERR_PERM too large, ERR_FULL, ERR_TEMP */
+	uint64_t size;    /* octets so far */
+	uint64_t max;     /* octets allowed; past it add() says false and err is ERR_PERM "too large" */
+	struct err err;   /* why add() said false: ERR_PERM too large, ERR_FULL, ERR_TEMP */
 	/* what follows is content.c's */
 	struct store *st;
 	struct stage_impl *impl;

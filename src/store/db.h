@@ -27,16 +27,16 @@
 
 struct store;
 struct store_conf {
-	const char *dir;     /* the data folder; created 0700 if `create` */
+	const char *dir; /* the data folder; created 0700 if `create` */
 	bool create;
-	const char *role;    /* for logs and the turnstile */
-	int shared_fd;	     /* store_shared_new(); -1: private to this process */
-	unsigned readers;    /* default 8 */
-	uint64_t reserve;    /* refuse new mail below this much free space; default 128 MiB */
-	uint64_t wal_turn;   /* WAL size at which the checkpointer takes a turn; default 64 MiB */
-	uint64_t wal_max;    /* WAL size at which new mail gets ERR_FULL; default 1 GiB */
-	uint64_t staging;    /* memory budget for staged messages; default 64 MiB */
-	bool checkpointer;   /* this role checkpoints and collects orphans (exactly one does) */
+	const char *role;         /* for logs and the turnstile */
+	int shared_fd;            /* store_shared_new(); -1: private to this process */
+	unsigned readers;         /* default 8 */
+	uint64_t reserve;         /* refuse new mail below this much free space; default 128 MiB */
+	uint64_t wal_turn;        /* WAL size at which the checkpointer takes a turn; default 64 MiB */
+	uint64_t wal_max;         /* WAL size at which new mail gets ERR_FULL; default 1 GiB */
+	uint64_t staging;         /* memory budget for staged messages; default 64 MiB */
+	bool checkpointer;        /* this role checkpoints and collects orphans (exactly one does) */
 	int64_t (*wall_ms)(void); /* default clock_wall_ms; tests step it */
 };
 

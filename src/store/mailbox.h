@@ -20,7 +20,11 @@ struct store;
 struct stage;
 
 enum msg_flag { /* bits; keywords are separate */
-	MSG_SEEN = 1, MSG_ANSWERED = 2, MSG_FLAGGED = 4, MSG_DELETED = 8, MSG_DRAFT = 16,
+		MSG_SEEN = 1,
+		MSG_ANSWERED = 2,
+		MSG_FLAGGED = 4,
+		MSG_DELETED = 8,
+		MSG_DRAFT = 16,
 };
 enum special_use { USE_NONE, USE_SENT, USE_ARCHIVE, USE_TRASH, USE_DRAFTS, USE_JUNK, USE_ALL, USE_FLAGGED };
 
@@ -41,22 +45,28 @@ struct msg {
 	unsigned flags;
 	struct str keywords; /* blank-separated, sorted, as first spelt */
 	int64_t internal_wall_ms, saved_wall_ms;
-	uint64_t size;	     /* prefix + content, as RFC822.SIZE says it */
+	uint64_t size; /* prefix + content, as RFC822.SIZE says it */
 	uint32_t prefix_size;
 	int64_t content_id;
-	struct str prefix;   /* only when asked for */
+	struct str prefix; /* only when asked for */
 };
 
 /* Mailboxes.  Names are checked (no empty levels, no control characters, 500 octets, 20 levels): ERR_PERM says why. */
-bool mailbox_list(struct store *st, int64_t account, struct arena *a, struct mailbox **out, size_t *n, struct err *e); /* sorted by name */
+bool mailbox_list(struct store *st, int64_t account, struct arena *a, struct mailbox **out, size_t *n,
+		  struct err *e); /* sorted by name */
 /* *out NULL when there is none. INBOX in any case. */
-bool mailbox_find(struct store *st, int64_t account, struct str name, struct arena *a, struct mailbox **out, struct err *e);
+bool mailbox_find(struct store *st, int64_t account, struct str name, struct arena *a, struct mailbox **out,
+		  struct err *e);
 bool mailbox_get(struct store *st, int64_t id, struct arena *a, struct mailbox **out, struct err *e);
-bool mailbox_create(struct store *st, int64_t account, struct str name, enum special_use use, struct err *e); /* parents too */
+bool mailbox_create(struct store *st, int64_t account, struct str name, enum special_use use,
+		    struct err *e);                                                     /* parents too */
 bool mailbox_delete(struct store *st, int64_t account, struct str name, struct err *e); /* children stay */
-bool mailbox_rename(struct store *st, int64_t account, struct str from, struct str to, struct err *e); /* the tree; INBOX: its messages move */
-bool mailbox_subscribe(struct store *st, int64_t account, struct str name, bool on, struct err *e); /* also of names that do not exist (RFC 3501 6.3.6) */
-bool mailbox_subscriptions(struct store *st, int64_t account, struct arena *a, struct str **names, size_t *n, struct err *e);
+bool mailbox_rename(struct store *st, int64_t account, struct str from, struct str to,
+		    struct err *e); /* the tree; INBOX: its messages move */
+bool mailbox_subscribe(struct store *st, int64_t account, struct str name, bool on,
+		       struct err *e); /* also of names that do not exist (RFC 3501 6.3.6) */
+bool mailbox_subscriptions(struct store *st, int64_t account, struct arena *a, struct str **names, size_t *n,
+			   struct err *e);
 /* All UIDs as runs, for a session's sequence-number map; and the highest modseq they were read at. */
 struct uid_run {
 	uint32_t first, count;
@@ -73,8 +83,9 @@ bool mailbox_keywords(struct store *st, int64_t mailbox, struct arena *a, struct
 /* Messages with from <= uid <= to, at most MSG_PAGE, ascending. */
 bool msg_page(struct store *st, int64_t mailbox, uint32_t from, uint32_t to, bool with_prefix, struct arena *a,
 	      struct msg **out, size_t *n, struct err *e);
-/* What changed after `modseq`: changed or new messages (a page, ascending by modseq), and expunged UIDs (all of them, ascending,
- * at most as many as were ever there). `now` = the mailbox row in the same snapshot; *more when the page was full (go on from the last modseq). */
+/* What changed after `modseq`: changed or new messages (a page, ascending by modseq), and expunged UIDs (all of them,
+ * ascending, at most as many as were ever there). `now` = the mailbox row in the same snapshot; *more when the page was
+ * full (go on from the last modseq). */
 struct msg_changes {
 	struct msg *msgs;
 	size_t nmsgs;
@@ -83,28 +94,29 @@ struct msg_changes {
 	struct mailbox now;
 	bool more, deleted; /* deleted: the mailbox itself is no more */
 };
-bool msg_changes(struct store *st, int64_t mailbox, uint64_t modseq, struct arena *a, struct msg_changes *out, struct err *e);
+bool msg_changes(struct store *st, int64_t mailbox, uint64_t modseq, struct arena *a, struct msg_changes *out,
+		 struct err *e);
 
 /* Delivery.  One content, any number of targets, in one commit. */
 struct target {
 	/* where to: a mailbox of an account (created if it does not exist) ... */
 	int64_t account;
 	struct str mailbox;
-	struct str prefix;   /* Return-Path, Delivered-To, Received: per recipient */
+	struct str prefix; /* Return-Path, Delivered-To, Received: per recipient */
 	unsigned flags;
 	struct str keywords; /* blank-separated */
 	bool must_exist;     /* APPEND, COPY: ERR_PERM "TRYCREATE" instead of creating it */
 	/* ... or, when account is 0, a queue row */
 	struct str sender, recipient; /* paths without <>, sender may be empty */
-	struct str dsn;		      /* ENVID, RET, NOTIFY, ORCPT as "KEY=value" words; kept for the queue */
+	struct str dsn;               /* ENVID, RET, NOTIFY, ORCPT as "KEY=value" words; kept for the queue */
 	int64_t due_wall_ms;
 	/* results */
 	uint32_t uid, uidvalidity;
 	int64_t queue_id;
 };
 struct delivery {
-	struct stage *stage;	  /* the content, sealed or not */
-	struct str index;	  /* MIME index blob (mail/mime.h) */
+	struct stage *stage;      /* the content, sealed or not */
+	struct str index;         /* MIME index blob (mail/mime.h) */
 	int64_t internal_wall_ms; /* 0 = now */
 	struct target *targets;
 	size_t n;
@@ -113,12 +125,15 @@ struct delivery {
 bool deliver(struct store *st, struct delivery *d, struct err *e);
 
 enum flag_op { FLAGS_SET, FLAGS_ADD, FLAGS_REMOVE };
-/* On the listed UIDs (ascending) that exist and whose modseq <= `unchanged_since` (0 = any). Those that were newer are put into `failed`. */
+/* On the listed UIDs (ascending) that exist and whose modseq <= `unchanged_since` (0 = any). Those that were newer are
+ * put into `failed`. */
 bool msg_store_flags(struct store *st, int64_t mailbox, const struct uid_run *runs, size_t n, enum flag_op op,
 		     unsigned flags, struct str keywords, uint64_t unchanged_since, struct arena *a,
 		     struct uid_run **failed, size_t *nfailed, struct err *e);
-/* Remove those of the listed that have \Deleted (only_deleted) or all of them. n == 0 and runs NULL: the whole mailbox. */
-bool msg_expunge(struct store *st, int64_t mailbox, const struct uid_run *runs, size_t n, bool only_deleted, struct err *e);
+/* Remove those of the listed that have \Deleted (only_deleted) or all of them. n == 0 and runs NULL: the whole mailbox.
+ */
+bool msg_expunge(struct store *st, int64_t mailbox, const struct uid_run *runs, size_t n, bool only_deleted,
+		 struct err *e);
 /* Copy or move to `to`; UIDs gone meanwhile are skipped.  On return the pairs from[i] -> into[i] (runs of equal
  * lengths, in order) for COPYUID.  A move takes its source rows in the same unit. */
 struct copied {

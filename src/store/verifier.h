@@ -12,15 +12,15 @@
 
 struct verifiers;
 struct verifier {
-	struct str account;	/* name */
+	struct str account; /* name */
 	int64_t account_id;
-	struct str argon2;	/* "$argon2id$..." or empty */
-	struct str crypt;	/* imported "$2y$", "$6$", "$y$", ...: or empty */
+	struct str argon2; /* "$argon2id$..." or empty */
+	struct str crypt;  /* imported "$2y$", "$6$", "$y$", ...: or empty */
 	struct scram_keys {
-		uint32_t iterations; /* 0 = absent */
+		uint32_t iterations;                     /* 0 = absent */
 		struct str salt, stored_key, server_key; /* raw octets */
 	} sha1, sha256;
-	struct str cram;	/* plaintext for CRAM-MD5 when turned on, else empty */
+	struct str cram; /* plaintext for CRAM-MD5 when turned on, else empty */
 	bool disabled;
 };
 struct verifiers *verifiers_open(const char *dir, bool create, struct err *e);
@@ -28,9 +28,11 @@ void verifiers_close(struct verifiers *v);
 /* *out NULL: no such login. */
 bool verifier_find(struct verifiers *v, struct str login, struct arena *a, struct verifier **out, struct err *e);
 bool verifier_set(struct verifiers *v, const struct verifier *w, struct err *e); /* by account; durable when true */
-bool verifier_remove(struct verifiers *v, struct str account, struct err *e);	 /* and its logins */
+bool verifier_remove(struct verifiers *v, struct str account, struct err *e);    /* and its logins */
 bool login_add(struct verifiers *v, struct str login, struct str account, int64_t account_id, struct err *e);
 bool login_remove(struct verifiers *v, struct str login, struct err *e);
 bool login_list(struct verifiers *v, struct str account, struct arena *a, struct str **out, size_t *n, struct err *e);
 /* 32 octets drawn once per data folder: makes the fake salts for unknown users. */
 bool verifiers_secret(struct verifiers *v, uint8_t out[32], struct err *e);
+/* A consistent copy as DIR/auth.db, beside what store_backup() writes; store_restore() takes it along. */
+bool verifiers_backup(struct verifiers *v, const char *dir, struct err *e);

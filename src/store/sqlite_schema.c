@@ -1,0 +1,125 @@
+#include "store/sqlite_store.h"
+#include <stdio.h>
+
+/* Why the tables look as they do:
+ *
+ * - msg.key = mailbox_id << 32 | uid is the rowid: a mailbox is one range, a delivery appends to it, and no
+ *   second index is written for it.
+ * - modseq > arrived once a message was changed.  New ones are found by UID (arrival order is modseq order
+ *   within a mailbox), so only changed ones stand in an index.
+ * - content: idx before data, so that reading the one does not walk the pages of the other.  The highest id is
+ *   never deleted (the collector empties it), so max + 1 was never given before.
+ * - garbage: contents that lost a row and may be without any now.
+ * - a mailbox with account_id 0 was deleted; its messages go in a series of units.
+ */
+static const char mail_1[] =
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE account (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,"
+    " disabled INTEGER NOT NULL, created_ms INTEGER NOT NULL, modseq INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE address (domain TEXT NOT NULL, local TEXT NOT NULL, account_id INTEGER NOT NULL,"
+    " mailbox TEXT NOT NULL, PRIMARY KEY (domain, local)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX address_account ON address (account_id);"
+    "CREATE TABLE alias (domain TEXT NOT NULL, local TEXT NOT NULL, account_id INTEGER NOT NULL,"
+    " PRIMARY KEY (domain, local, account_id)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX alias_account ON alias (account_id);"
+    "CREATE TABLE mailbox (id INTEGER PRIMARY KEY AUTOINCREMENT, account_id INTEGER NOT NULL, name TEXT NOT NULL,"
+    " uidvalidity INTEGER NOT NULL, uidnext INTEGER NOT NULL, modseq INTEGER NOT NULL, use INTEGER NOT NULL,"
+    " messages INTEGER NOT NULL, unseen INTEGER NOT NULL, deleted INTEGER NOT NULL, octets INTEGER NOT NULL,"
+    " recent_uid INTEGER NOT NULL) STRICT;"
+    "CREATE UNIQUE INDEX mailbox_name ON mailbox (account_id, name);"
+    "CREATE TABLE subscription (account_id INTEGER NOT NULL, name TEXT NOT NULL,"
+    " PRIMARY KEY (account_id, name)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE keyword (mailbox_id INTEGER NOT NULL, name TEXT NOT NULL COLLATE NOCASE,"
+    " PRIMARY KEY (mailbox_id, name)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE msg (key INTEGER PRIMARY KEY, mailbox_id INTEGER NOT NULL, modseq INTEGER NOT NULL,"
+    " arrived INTEGER NOT NULL, flags INTEGER NOT NULL, content_id INTEGER NOT NULL, size INTEGER NOT NULL,"
+    " internal_ms INTEGER NOT NULL, saved_ms INTEGER NOT NULL, keywords TEXT, prefix BLOB) STRICT;"
+    "CREATE INDEX msg_changed ON msg (mailbox_id, modseq) WHERE modseq > arrived;"
+    "CREATE INDEX msg_deleted ON msg (mailbox_id) WHERE (flags & 8) <> 0;"
+    "CREATE INDEX msg_content ON msg (content_id);"
+    "CREATE TABLE expunged (mailbox_id INTEGER NOT NULL, modseq INTEGER NOT NULL, uid INTEGER NOT NULL,"
+    " count INTEGER NOT NULL, PRIMARY KEY (mailbox_id, modseq)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE content (id INTEGER PRIMARY KEY, size INTEGER NOT NULL, file TEXT, dead INTEGER NOT NULL,"
+    " idx BLOB, data BLOB) STRICT;"
+    "CREATE UNIQUE INDEX content_file ON content (file) WHERE file IS NOT NULL;"
+    "CREATE INDEX content_dead ON content (dead) WHERE dead <> 0;"
+    "CREATE TABLE garbage (content_id INTEGER PRIMARY KEY) STRICT;"
+    "CREATE TABLE queue (id INTEGER PRIMARY KEY AUTOINCREMENT, content_id INTEGER NOT NULL, sender TEXT NOT NULL,"
+    " recipient TEXT NOT NULL, dsn TEXT NOT NULL, state INTEGER NOT NULL, created_ms INTEGER NOT NULL,"
+    " due_ms INTEGER NOT NULL, attempts INTEGER NOT NULL, size INTEGER NOT NULL, prefix BLOB) STRICT;"
+    "CREATE INDEX queue_content ON queue (content_id);"
+    "INSERT INTO meta VALUES ('incarnation', 0), ('uidvalidity', 0);";
+
+static const char auth_1[] =
+    "CREATE TABLE verifier (account TEXT PRIMARY KEY, account_id INTEGER NOT NULL, argon2 TEXT, crypt TEXT,"
+    " sha1_iterations INTEGER NOT NULL, sha1_salt BLOB, sha1_stored BLOB, sha1_server BLOB,"
+    " sha256_iterations INTEGER NOT NULL, sha256_salt BLOB, sha256_stored BLOB, sha256_server BLOB,"
+    " cram TEXT, disabled INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE login (login TEXT PRIMARY KEY, account TEXT NOT NULL, account_id INTEGER NOT NULL)"
+    " STRICT, WITHOUT ROWID;"
+    "CREATE INDEX login_account ON login (account);"
+    "CREATE TABLE secret (value BLOB NOT NULL) STRICT;"
+    "INSERT INTO secret VALUES (randomblob(32));";
+
+/* steps[i] leads from version i to i + 1.  A step that was published is never changed: add one. */
+static const char *const mail_steps[] = { mail_1 };
+static const char *const auth_steps[] = { auth_1 };
+
+static bool version_read(struct tx *tx, int64_t *version, struct err *e)
+{
+	struct rows r = sql_rows(tx, "PRAGMA user_version");
+	*version = row_next(&r) ? row_num(&r, 0) : 0;
+	return rows_end(&r, e);
+}
+
+static bool step_run(struct tx *tx, const char *step, int64_t to, struct err *e)
+{
+	char mark[64];
+	snprintf(mark, sizeof mark, "PRAGMA user_version=%lld", (long long)to);
+	if (sql_script(tx, step, e) && sql_script(tx, mark, e) && sql_script(tx, "COMMIT", e))
+		return true;
+	if (!sqlite3_get_autocommit(tx->db))
+		sqlite3_exec(tx->db, "ROLLBACK", NULL, NULL, NULL);
+	return err_add(e, "migration to version %lld", (long long)to);
+}
+
+static bool migrate(struct tx *tx, const char *const *steps, int64_t n, struct err *e)
+{
+	int64_t version;
+	do {
+		/* IMMEDIATE before reading: another process may be migrating, too. */
+		if (!sql_script(tx, "BEGIN IMMEDIATE", e))
+			return false;
+		bool ok = version_read(tx, &version, e);
+		if (ok && version > n)
+			ok = err_set(e, ERR_PERM,
+				     "the store has version %lld, this program knows %lld: use a newer Sluice",
+				     (long long)version, (long long)n);
+		if (!ok || version == n)
+			sqlite3_exec(tx->db, "ROLLBACK", NULL, NULL, NULL);
+		if (!ok || (version < n && !step_run(tx, steps[version], version + 1, e)))
+			return false;
+	} while (version < n);
+	return true;
+}
+
+bool schema_migrate(struct tx *tx, struct err *e)
+{
+	return migrate(tx, mail_steps, sizeof mail_steps / sizeof *mail_steps, e);
+}
+
+bool schema_migrate_auth(struct tx *tx, struct err *e)
+{
+	return migrate(tx, auth_steps, sizeof auth_steps / sizeof *auth_steps, e);
+}
+
+bool meta_next(struct tx *tx, struct str key, int64_t least, int64_t *value, struct err *e)
+{
+	struct rows r = sql_rows(tx, "SELECT value FROM meta WHERE key = ?1", TEXT(key));
+	*value = row_next(&r) ? row_num(&r, 0) + 1 : 1;
+	if (!rows_end(&r, e))
+		return false;
+	if (*value < least)
+		*value = least;
+	return sql_run(tx, e, "UPDATE meta SET value = ?2 WHERE key = ?1", TEXT(key), NUM(*value));
+}
