@@ -29,17 +29,19 @@ struct auth_answer {
 	enum auth_got got;
 	int64_t account_id; /* AUTH_OK */
 	struct str account, login;
-	struct str data;    /* AUTH_MORE: the challenge (raw octets); AUTH_OK: final data, often empty */
-	struct str reason;  /* AUTH_NO: "password", "user", "disabled", "mechanism", "malformed", "cancelled": for the log, not for the peer */
+	struct str data;   /* AUTH_MORE: the challenge (raw octets); AUTH_OK: final data, often empty */
+	struct str reason; /* AUTH_NO: "password", "user", "disabled", "mechanism", "malformed", "cancelled" (too slow),
+			    * "authzid", "binding": for the log, not for the peer; `login` is set when known */
 };
 /* Mechanisms to announce, blank-separated, strongest first. */
 struct str auth_mechanisms(bool tls, bool plus, bool plain_ok, bool cram_md5, struct arena *a);
 /* LOGIN command of IMAP, and PLAIN made simple. */
-struct auth_answer auth_password(struct auth_client *c, const struct auth_who *who, struct str login, struct str password, struct arena *a);
+struct auth_answer auth_password(struct auth_client *c, const struct auth_who *who, struct str login,
+				 struct str password, struct arena *a);
 
 struct auth_exchange; /* heap; NULL when none */
 /* Initial response: has_initial with raw octets (already unbase64'd). *x stays set only after AUTH_MORE. */
-struct auth_answer auth_begin(struct auth_client *c, struct auth_exchange **x, const struct auth_who *who, struct str mechanism,
-			      bool has_initial, struct str initial, struct arena *a);
+struct auth_answer auth_begin(struct auth_client *c, struct auth_exchange **x, const struct auth_who *who,
+			      struct str mechanism, bool has_initial, struct str initial, struct arena *a);
 struct auth_answer auth_step(struct auth_exchange **x, struct str response, struct arena *a);
 void auth_cancel(struct auth_exchange **x);
