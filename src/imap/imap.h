@@ -11,13 +11,13 @@
 #include "store/db.h"
 
 struct imap_limits {
-	size_t line_before, line;	/* 8 KiB before login, 64 KiB after */
-	uint64_t literal_before;	/* 4 KiB */
-	uint64_t literals;		/* 1 MiB in all, but for APPEND */
-	unsigned literal_count;		/* 1,000 */
-	unsigned nesting;		/* 50 */
-	uint64_t append;		/* 100 MiB */
-	unsigned bad_commands;		/* 10 */
+	size_t line_before, line;        /* 8 KiB before login, 64 KiB after */
+	uint64_t literal_before;         /* 4 KiB */
+	uint64_t literals;               /* 1 MiB in all, but for APPEND */
+	unsigned literal_count;          /* 1,000 */
+	unsigned nesting;                /* 50 */
+	uint64_t append;                 /* 100 MiB */
+	unsigned bad_commands;           /* 10 */
 	int64_t idle_before_ms, idle_ms; /* 60 s before login, 30 min after */
 };
 struct imap_conf {
@@ -25,8 +25,9 @@ struct imap_conf {
 	struct store *store;
 	struct auth_client *auth;
 	struct tls_server *tls; /* STARTTLS; NULL: none */
-	bool auth_in_clear;	/* else LOGINDISABLED before TLS */
+	bool auth_in_clear;     /* else LOGINDISABLED before TLS */
 	bool cram_md5;
+	struct str preauth; /* account that every connection is logged in to (a local pipe); empty: none */
 	struct imap_limits limits;
 };
 void imap_limits_default(struct imap_limits *l);
