@@ -49,7 +49,7 @@ class Cpu:
 
 
 class Server:
-    name = port = version = None
+    name = port = process = None
 
     def __init__(self, folder, **options):
         self.folder, self.options = pathlib.Path(folder) / self.name, options
@@ -116,6 +116,8 @@ class Sluice(Server):
         self.process = self.spawn(SLUICE, "sandbox", "--dir", self.folder / "box", "--port-base", base)
 
     def stop(self):
+        if not self.process:
+            return
         self.process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(15)

@@ -15,10 +15,15 @@
 #include "store/account.h"
 
 enum service { /* what a listener offers; the role that serves it stands in roles.c */
-	SERVICE_SMTP, SERVICE_SUBMISSION, SERVICE_SUBMISSIONS, SERVICE_IMAP, SERVICE_IMAPS,
-	SERVICE_LOCAL, SERVICE_LMTP,
+	       SERVICE_SMTP,
+	       SERVICE_SUBMISSION,
+	       SERVICE_SUBMISSIONS,
+	       SERVICE_IMAP,
+	       SERVICE_IMAPS,
+	       SERVICE_LOCAL,
+	       SERVICE_LMTP,
 };
-struct secret_ref { /* `secret PATH` or `secret cred:NAME` ($CREDENTIALS_DIRECTORY/NAME) */
+struct secret_ref { /* `secret PATH` or `secret cred:NAME`, as written */
 	struct str path;
 	const char *where; /* "file:line:column" for errors */
 };
@@ -28,10 +33,10 @@ struct tls_ref { /* tls cert PATH secret PATH */
 };
 struct listen_service {
 	enum service service;
-	uint16_t port;	   /* TCP, on each address of the listener */
-	struct str path;   /* or unix:PATH */
-	unsigned mode;	   /* 0660 */
-	struct str group;  /* empty = the sluice group / the caller's */
+	uint16_t port;    /* TCP, on each address of the listener */
+	struct str path;  /* or unix:PATH */
+	unsigned mode;    /* 0660 */
+	struct str group; /* empty = the sluice group / the caller's */
 	const char *where;
 };
 struct listen_conf {
@@ -45,14 +50,27 @@ struct listen_conf {
 	bool auth_in_clear;
 	const char *where;
 };
+struct log_module { /* level MODULE LEVEL */
+	struct str module;
+	enum log_level level;
+};
+/* What one configuration may have. */
+#define SETTINGS_LISTENERS    256
+#define SETTINGS_CERTIFICATES 255  /* of one listener */
+#define SETTINGS_MODULES      63   /* with a log level of their own: what the log holds */
+#define SETTINGS_SOCKETS      1000 /* addresses times ports, and sockets in the file system */
+
 struct settings {
 	struct str host, admin, user; /* user: "sluice" */
-	struct str store_dir;	      /* /var/lib/sluice */
-	struct str run_dir;	      /* /run/sluice: control.sock, auth.sock, sluice.pid */
+	struct str store_dir;         /* /var/lib/sluice */
+	struct str run_dir;           /* /run/sluice: control.sock, auth.sock, sluice.pid */
 	struct log_conf log;
+	struct log_module *log_modules; /* for log_level_set() after log_open() */
+	size_t nlog_modules;
+	const char *log_where; /* of `to` */
 	struct listen_conf *listens;
 	size_t nlistens;
-	struct address_rules rules;   /* domains, postmaster */
+	struct address_rules rules; /* domains, postmaster */
 	struct smtp_limits mx, submission, local;
 	struct imap_limits imap;
 	bool cram_md5, repair_bare, hide_client;
@@ -60,14 +78,15 @@ struct settings {
 	struct {
 		unsigned workers, connections, network_share, handshake_share;
 		int64_t linger_ms, handshake_ms, busy_ms;
-		unsigned address_open, network_open; /* "30 at once" for each address and network, until limits are written out */
+		unsigned address_open,
+		    network_open; /* "30 at once" for each address and network, until limits are written out */
 	} pen;
 	struct {
 		uint64_t reserve, wal_turn, wal_max, staging;
 		unsigned readers;
 	} store;
 	struct {
-		int64_t smtp_unit_ms, smtp_idle_ms, smtp_message_ms, write_ms, stop_ms;
+		int64_t write_ms, stop_ms; /* a door's own times stand in its limits */
 		uint32_t min_rate;
 	} times;
 	bool sandbox;

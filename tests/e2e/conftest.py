@@ -10,6 +10,7 @@ import smtplib
 import socket
 import ssl
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -168,17 +169,35 @@ def need(program):
     return program
 
 
-@pytest.fixture(scope="session")
-def sandbox(tmp_path_factory):
-    """One server for all tests that only use it."""
-    server = Sandbox(tmp_path_factory.mktemp("shared") / "box").start()
-    yield server
-    server.stop()
+@contextlib.contextmanager
+def open_folder():
+    """A folder that a server started as root can reach after it gave up being root (pytest's own are closed)."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="sluice-e2e-"))
+    path.chmod(0o755)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture
-def own_sandbox(tmp_path):
+def place():
+    with open_folder() as path:
+        yield path
+
+
+@pytest.fixture(scope="session")
+def sandbox():
+    """One server for all tests that only use it."""
+    with open_folder() as path:
+        server = Sandbox(path / "box").start()
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+def own_sandbox(place):
     """A server of the test's own, to be killed, filled and reloaded."""
-    server = Sandbox(tmp_path / "box").start()
+    server = Sandbox(place / "box").start()
     yield server
     server.stop()

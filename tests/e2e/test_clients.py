@@ -92,7 +92,7 @@ def test_smtplib_starttls_and_utf8(sandbox):
         client.login("friend@sandbox.test", "sandbox")
         client.send_message(__import__("email").message_from_string(
             "From: friend@sandbox.test\nTo: you@sandbox.test\nSubject: smtplib\n\nHi\n"))
-    sandbox.send(message("utf8 body", "Grüße, 世界"))
+    sandbox.send(message("utf8 body", "Grüße, 世界").encode())
     found = subjects(sandbox.imap())
     assert "smtplib" in found and "utf8 body" in found
 
@@ -119,7 +119,7 @@ def mbsync_config(sandbox, tmp_path, store):
     rc = tmp_path / "mbsyncrc"
     rc.write_text(textwrap.dedent(f"""\
         IMAPAccount box
-        Host 127.0.0.1
+        Host localhost
         Port {sandbox.port("imap")}
         User {store}@sandbox.test
         Pass sandbox
@@ -190,7 +190,7 @@ def test_fetchmail(own_sandbox, tmp_path):
     taken = tmp_path / "taken"
     rc = tmp_path / "fetchmailrc"
     rc.write_text(f"poll 127.0.0.1 service {sandbox.port('imaps')} protocol imap user you@sandbox.test password sandbox "
-                  f"ssl sslproto auto nosslcertck mda \"cat >>{taken}\"\n")
+                  f"ssl sslproto 'auto' no sslcertck mda \"cat >>{taken}\"\n")
     rc.chmod(0o600)
     env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "FETCHMAILHOME": str(tmp_path), "LC_ALL": "C"}
     done = run("fetchmail", "-f", rc, "--keep", "--nosyslog", env=env)

@@ -1,0 +1,9 @@
+/* admin_store.h - the verbs of admin.h that concern mailboxes, the queue and the store as a whole. */
+#pragma once
+#include "app/admin.h"
+
+bool admin_mailbox_list(struct admin *ad, json_t *args, json_t *out, struct arena *a, struct err *e);
+bool admin_queue_list(struct admin *ad, json_t *args, json_t *out, struct arena *a, struct err *e);
+bool admin_queue_rm(struct admin *ad, json_t *args, json_t *out, struct arena *a, struct err *e);
+bool admin_store_check(struct admin *ad, json_t *args, json_t *out, struct arena *a, struct err *e);
+bool admin_store_backup(struct admin *ad, json_t *args, json_t *out, struct arena *a, struct err *e);

@@ -1,0 +1,94 @@
+#include "app/user.h"
+
+#include "base/file.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+bool user_find(struct str name, struct user *out, struct err *e)
+{
+	*out = (struct user){ .uid = getuid(), .gid = getgid() };
+	if (geteuid() != 0) {
+		snprintf(out->name, sizeof out->name, "uid %u", (unsigned)out->uid);
+		return true;
+	}
+	if (name.n >= sizeof out->name)
+		return err_set(e, ERR_PERM, "user name too long: %.*s", STRF(name));
+	memcpy(out->name, name.p, name.n);
+	errno = 0;
+	const struct passwd *p = getpwnam(out->name);
+	if (!p && errno != 0)
+		return err_sys(e, "look up user", out->name);
+	if (!p)
+		return err_set(e, ERR_PERM,
+			       "there is no user \"%s\" to run as; make it: useradd --system --user-group --home-dir "
+			       "/var/lib/%s --shell /usr/sbin/nologin %s",
+			       out->name, out->name, out->name);
+	if (p->pw_uid == 0)
+		return err_set(e, ERR_PERM, "user \"%s\" is root; choose one with fewer rights", out->name);
+	out->root = true;
+	out->uid = p->pw_uid;
+	out->gid = p->pw_gid;
+	return true;
+}
+
+bool user_become(const struct user *u, struct err *e)
+{
+	if (!u->root)
+		return true;
+	if (initgroups(u->name, u->gid) < 0 || setresgid(u->gid, u->gid, u->gid) < 0 ||
+	    setresuid(u->uid, u->uid, u->uid) < 0)
+		return err_sys(e, "become user", u->name);
+	if (setuid(0) == 0)
+		return err_set(e, ERR_TEMP, "could take back root after giving it up");
+	return true;
+}
+
+bool user_group(struct str name, gid_t *gid, struct err *e)
+{
+	char z[64];
+	if (name.n >= sizeof z)
+		return err_set(e, ERR_PERM, "group name too long: %.*s", STRF(name));
+	memcpy(z, name.p, name.n);
+	z[name.n] = 0;
+	const struct group *g = getgrnam(z);
+	if (!g)
+		return err_set(e, ERR_PERM, "there is no group \"%s\"", z);
+	*gid = g->gr_gid;
+	return true;
+}
+
+bool user_mkdir(const struct user *u, const char *path, mode_t mode, struct err *e)
+{
+	struct stat st;
+	if (lstat(path, &st) == 0)
+		return S_ISDIR(st.st_mode) || err_set(e, ERR_PERM, "%s is not a folder", path);
+	if (!file_mkdirs(path, mode, e))
+		return false;
+	/* Whoever could swap the folder for a link owns its parent, and that is root or ourselves. */
+	if (chmod(path, mode) < 0 || (u->root && lchown(path, u->uid, u->gid) < 0))
+		return err_sys(e, "give away", path);
+	return true;
+}
+
+int user_lock_folder(const char *path, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0) {
+		err_sys(e, "open", path);
+		return -1;
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return fd;
+	if (errno == EWOULDBLOCK)
+		err_set(e, ERR_TEMP, "%s is in use by another server or verb", path);
+	else
+		err_sys(e, "lock", path);
+	close(fd);
+	return -1;
+}

@@ -1,0 +1,26 @@
+/* user.h - whose rights the roles and the offline verbs have.
+ *
+ * Started as root, everything that touches the store runs as the configured
+ * user; started by anybody else, as that caller.  Nothing creates users.
+ */
+#pragma once
+#include "base/arena.h"
+#include "base/err.h"
+#include <sys/types.h>
+
+struct user {
+	bool root; /* we are root: there is something to give up */
+	uid_t uid;
+	gid_t gid;
+	char name[64];
+};
+/* Whom we would become. ERR_PERM when there is no such user: says how to make it. */
+bool user_find(struct str name, struct user *out, struct err *e);
+/* Give up root for good: groups, gid, uid.  Nothing when we are not root. */
+bool user_become(const struct user *u, struct err *e);
+/* The gid of a group by name. ERR_PERM: no such group. */
+bool user_group(struct str name, gid_t *gid, struct err *e);
+/* A folder that belongs to `u`: made if it is not there. */
+bool user_mkdir(const struct user *u, const char *path, mode_t mode, struct err *e);
+/* An exclusive flock on the folder: one server, or one verb without a server. -1: ERR_TEMP when somebody has it. */
+int user_lock_folder(const char *path, struct err *e);
