@@ -159,10 +159,10 @@ static bool do_address_list(struct admin *ad, json_t *args, json_t *out, struct 
 		return false;
 	json_t *list = json_array();
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, json_pack("{s:o, s:o, s:o}", "address",
-						      admin_text(row_address(a, rows[i].local, rows[i].domain)),
-						      "account", admin_text(rows[i].account), "mailbox",
-						      admin_text(rows[i].mailbox)));
+		json_array_append_new(list,
+				      json_pack("{s:o, s:o, s:o}", "address",
+						admin_text(row_address(a, rows[i].local, rows[i].domain)), "account",
+						admin_text(rows[i].account), "mailbox", admin_text(rows[i].mailbox)));
 	json_object_set_new(out, "list", list);
 	return true;
 }

@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define REPORT_MAX   ((size_t)1 << 20) /* octets of problems shown */
-#define PATH_ROOM    4096
+#define REPORT_MAX ((size_t)1 << 20) /* octets of problems shown */
+#define PATH_ROOM  4096
 
 static const char *const uses[] = { "", "sent", "archive", "trash", "drafts", "junk", "all", "flagged" };
 
@@ -25,10 +25,11 @@ bool admin_mailbox_list(struct admin *ad, json_t *args, json_t *out, struct aren
 		return false;
 	json_t *list = json_array();
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, json_pack("{s:o, s:I, s:I, s:I, s:s, s:b}", "name", admin_text(boxes[i].name),
-						      "messages", (json_int_t)boxes[i].messages, "unseen",
-						      (json_int_t)boxes[i].unseen, "octets", (json_int_t)boxes[i].octets,
-						      "use", uses[boxes[i].use], "subscribed", boxes[i].subscribed));
+		json_array_append_new(list,
+				      json_pack("{s:o, s:I, s:I, s:I, s:s, s:b}", "name", admin_text(boxes[i].name),
+						"messages", (json_int_t)boxes[i].messages, "unseen",
+						(json_int_t)boxes[i].unseen, "octets", (json_int_t)boxes[i].octets,
+						"use", uses[boxes[i].use], "subscribed", boxes[i].subscribed));
 	json_object_set_new(out, "list", list);
 	return true;
 }
@@ -43,13 +44,12 @@ bool admin_queue_list(struct admin *ad, json_t *args, json_t *out, struct arena 
 		return false;
 	json_t *list = json_array();
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, json_pack("{s:I, s:o, s:o, s:o, s:I, s:I, s:i, s:I}", "id",
-						      (json_int_t)rows[i].id, "sender", admin_text(rows[i].sender),
-						      "recipient", admin_text(rows[i].recipient), "state",
-						      admin_text(rows[i].state), "created_ms",
-						      (json_int_t)rows[i].created_wall_ms, "due_ms",
-						      (json_int_t)rows[i].due_wall_ms, "attempts", (int)rows[i].attempts,
-						      "size", (json_int_t)rows[i].size));
+		json_array_append_new(
+		    list, json_pack("{s:I, s:o, s:o, s:o, s:I, s:I, s:i, s:I}", "id", (json_int_t)rows[i].id, "sender",
+				    admin_text(rows[i].sender), "recipient", admin_text(rows[i].recipient), "state",
+				    admin_text(rows[i].state), "created_ms", (json_int_t)rows[i].created_wall_ms,
+				    "due_ms", (json_int_t)rows[i].due_wall_ms, "attempts", (int)rows[i].attempts,
+				    "size", (json_int_t)rows[i].size));
 	json_object_set_new(out, "list", list);
 	json_object_set_new(out, "more", json_boolean(n == QUEUE_PAGE));
 	return true;

@@ -46,7 +46,9 @@ static int setup(void **state)
 	mkdir(w.mail, 0700);
 	mkdir(w.auth, 0700);
 	w.domain = (struct domain_rule){ .name = STR("a.test"), .detail = STR("+") };
-	w.loaded.settings.rules = (struct address_rules){ .host = STR("mail.a.test"), .domains = &w.domain, .ndomains = 1 };
+	w.loaded.settings.rules = (struct address_rules){ .host = STR("mail.a.test"),
+							  .domains = &w.domain,
+							  .ndomains = 1 };
 	w.admin.loaded = &w.loaded;
 	open_world(&w);
 	*state = &w;
@@ -180,7 +182,10 @@ static void test_replies(void **state)
 	static const struct {
 		enum err_kind kind;
 		int code;
-	} rows[] = { { ERR_TEMP, EX_TEMPFAIL }, { ERR_FULL, EX_TEMPFAIL }, { ERR_PERM, EX_DATAERR }, { ERR_PEER, EX_UNAVAILABLE } };
+	} rows[] = { { ERR_TEMP, EX_TEMPFAIL },
+		     { ERR_FULL, EX_TEMPFAIL },
+		     { ERR_PERM, EX_DATAERR },
+		     { ERR_PEER, EX_UNAVAILABLE } };
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct err e;

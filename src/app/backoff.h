@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 #define BACKOFF_FIRST_MS 100
-#define BACKOFF_MOST_MS	 30000
-#define BACKOFF_WELL_MS	 60000 /* who lived this long was well */
+#define BACKOFF_MOST_MS  30000
+#define BACKOFF_WELL_MS  60000 /* who lived this long was well */
 
 struct backoff {
 	int64_t wait_ms; /* the last wait; 0 = none yet */

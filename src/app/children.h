@@ -25,7 +25,7 @@ struct slot {
 	const struct role_row *row;
 	struct generation *gen;
 	enum slot_state state;
-	bool wanted; /* start it again when it dies */
+	bool wanted;        /* start it again when it dies */
 	struct slot *after; /* not before that one is gone (the checkpointer of the generation before) */
 	pid_t pid;
 	struct post post;
@@ -33,9 +33,9 @@ struct slot {
 	int64_t born_mono_ms, due_mono_ms, kill_mono_ms;
 	struct backoff backoff;
 	unsigned restarts;
-	char *fence;  /* JSON of LETTER_READY */
-	char *folder; /* HAS_FOLDER */
-	char failure[250]; /* of LETTER_FAILED, until it is started again */
+	char *fence;         /* JSON of LETTER_READY */
+	char *folder;        /* HAS_FOLDER */
+	char failure[250];   /* of LETTER_FAILED, until it is started again */
 	bool config_failure; /* and starting it again would not help */
 };
 struct generation {

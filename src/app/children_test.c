@@ -6,9 +6,8 @@ static void test_backoff(void **state)
 	static const struct {
 		int64_t lived_ms, want;
 	} rows[] = {
-		{ 5, 100 },    { 5, 200 },    { 5, 400 },     { 59999, 800 },  { 0, 1600 }, { 0, 3200 },
-		{ 0, 6400 },   { 0, 12800 },  { 0, 25600 },   { 0, 30000 },    { 0, 30000 }, { 60000, 100 },
-		{ 0, 200 },
+		{ 5, 100 },   { 5, 200 },   { 5, 400 },   { 59999, 800 }, { 0, 1600 },    { 0, 3200 }, { 0, 6400 },
+		{ 0, 12800 }, { 0, 25600 }, { 0, 30000 }, { 0, 30000 },   { 60000, 100 }, { 0, 200 },
 	};
 	struct backoff b = { 0 };
 	(void)state;
@@ -100,8 +99,10 @@ static void test_checkpointer_waits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_backoff),		   cmocka_unit_test(test_needed),
-		cmocka_unit_test(test_roles_and_services), cmocka_unit_test(test_slot_life),
+		cmocka_unit_test(test_backoff),
+		cmocka_unit_test(test_needed),
+		cmocka_unit_test(test_roles_and_services),
+		cmocka_unit_test(test_slot_life),
 		cmocka_unit_test(test_checkpointer_waits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -254,8 +254,8 @@ static void verb_info(struct server *s, struct client *c, json_t *args)
 		if (p->unix_socket)
 			json_object_set_new(j, "path", admin_text(p->path));
 		else
-			json_object_update_new(j, json_pack("{s:s, s:i}", "address", addr_text(p->at.addr, text), "port",
-							    (int)p->at.port));
+			json_object_update_new(j, json_pack("{s:s, s:i}", "address", addr_text(p->at.addr, text),
+							    "port", (int)p->at.port));
 		json_array_append_new(listeners, j);
 	}
 	reply(c, json_pack("{s:b, s:s, s:i, s:s, s:o, s:o, s:o, s:s, s:o}", "ok", 1, "version", SLUICE_VERSION, "pid",
@@ -321,7 +321,7 @@ static const struct parent_verb {
 	const char *name;
 	void (*run)(struct server *s, struct client *c, json_t *args);
 } parent_verbs[] = {
-	{ "status", verb_status }, { "info", verb_info },	  { "stop", verb_stop },
+	{ "status", verb_status }, { "info", verb_info },         { "stop", verb_stop },
 	{ "reload", verb_reload }, { "loglevel", verb_loglevel }, { "reopen", verb_reopen },
 };
 

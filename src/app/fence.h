@@ -24,8 +24,8 @@ struct fence_conf {
 	size_t nfolders;
 };
 struct fence_report {
-	bool fenced;	    /* the system call filter and Landlock both stand */
-	int landlock_abi;   /* 0: the kernel has none */
+	bool fenced;      /* the system call filter and Landlock both stand */
+	int landlock_abi; /* 0: the kernel has none */
 	bool seccomp;
 	struct str missing; /* rights that no layer but the uid holds here, comma-separated; the arena's */
 };

@@ -120,7 +120,8 @@ static void test_no_programs(void **state)
 {
 	(void)state;
 	int status = in_child(run_program);
-	assert_true((WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) || (WIFEXITED(status) && WEXITSTATUS(status) == 0));
+	assert_true((WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) ||
+		    (WIFEXITED(status) && WEXITSTATUS(status) == 0));
 }
 
 int main(void)

@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#define FRAME_ASK_MAX	 (1u << 20)  /* a question */
+#define FRAME_ASK_MAX    (1u << 20)  /* a question */
 #define FRAME_ANSWER_MAX (64u << 20) /* an answer */
 
 void frame_add(struct buf *out, struct str json);

@@ -21,7 +21,7 @@ struct app_gate {
 	char smtp_refusal[320], imap_refusal[120];
 	pthread_mutex_t mu;
 	struct count *table; /* guarded by mu, as all below; open addressing */
-	size_t size;	     /* a power of two, at least twice what can be in it */
+	size_t size;         /* a power of two, at least twice what can be in it */
 	struct gate_stat stat;
 };
 

@@ -13,7 +13,7 @@
 
 struct gate_conf {
 	unsigned address_open, network_open; /* most at once; 0 = no limit */
-	unsigned connections;		     /* the pen's bound */
+	unsigned connections;                /* the pen's bound */
 	bool spare_loopback;
 	struct str host; /* for the refusal's text */
 };

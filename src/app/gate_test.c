@@ -31,7 +31,9 @@ static void left(struct app_gate *g, const char *from)
 
 static void test_limits(void **state)
 {
-	struct gate_conf conf = { .address_open = 2, .network_open = 3, .connections = 100, .host = STR("mail.example") };
+	struct gate_conf conf = {
+		.address_open = 2, .network_open = 3, .connections = 100, .host = STR("mail.example")
+	};
 	struct app_gate *g = gate_new(&conf);
 	struct gate_stat st;
 	const char *why;
@@ -39,12 +41,13 @@ static void test_limits(void **state)
 	assert_true(admit(g, &smtp, "192.0.2.1", &why));
 	assert_true(admit(g, &smtp, "192.0.2.1", &why));
 	assert_false(admit(g, &smtp, "192.0.2.1", &why));
-	assert_string_equal(why, "421 4.7.0 mail.example Too many connections from your address, please try again later\r\n");
+	assert_string_equal(
+	    why, "421 4.7.0 mail.example Too many connections from your address, please try again later\r\n");
 	assert_true(admit(g, &smtp, "192.0.2.62", &why)); /* same /26 */
 	assert_false(admit(g, &imap, "192.0.2.63", &why));
 	assert_true(str_starts(str_of(why), STR("* BYE ")));
 	assert_false(admit(g, &imaps, "192.0.2.63", &why));
-	assert_string_equal(why, ""); /* a handshake is awaited, not words */
+	assert_string_equal(why, "");                     /* a handshake is awaited, not words */
 	assert_true(admit(g, &smtp, "192.0.2.64", &why)); /* the next /26 */
 	left(g, "192.0.2.1");
 	assert_true(admit(g, &smtp, "192.0.2.1", &why));

@@ -23,31 +23,31 @@
 enum letter_kind {
 	/* parent to role */
 	LETTER_CONFIG = 1, /* the configuration's text (conf_pack) */
-	LETTER_LISTEN,	   /* one descriptor; id = place in the listener table (sockets.h) */
-	LETTER_SHARED,	   /* store_shared_new()'s descriptor */
-	LETTER_LOCK,	   /* the data folder's lock: held until the last role is gone */
-	LETTER_LOG,	   /* descriptor of the log file, at birth and after rotation */
-	LETTER_CERT,	   /* PEM chain; id = listener << 8 | which certificate */
-	LETTER_KEY,	   /* its PEM key; same id */
-	LETTER_SWAP,	   /* the certificates that came are to be used now */
-	LETTER_TICKETS,	   /* ticket keys, newest first */
-	LETTER_LEVEL,	   /* "MODULE LEVEL"; id 0 */
-	LETTER_FOLDER,	   /* a folder outside the store that this role may write (backup) */
-	LETTER_GO,	   /* birth is complete; id = generation */
-	LETTER_ASK,	   /* JSON question of the control socket; answer bears the same id */
-	LETTER_DRAIN,	   /* leave, sessions may finish within id milliseconds */
+	LETTER_LISTEN,     /* one descriptor; id = place in the listener table (sockets.h) */
+	LETTER_SHARED,     /* store_shared_new()'s descriptor */
+	LETTER_LOCK,       /* the data folder's lock: held until the last role is gone */
+	LETTER_LOG,        /* descriptor of the log file, at birth and after rotation */
+	LETTER_CERT,       /* PEM chain; id = listener << 8 | which certificate */
+	LETTER_KEY,        /* its PEM key; same id */
+	LETTER_SWAP,       /* the certificates that came are to be used now */
+	LETTER_TICKETS,    /* ticket keys, newest first */
+	LETTER_LEVEL,      /* "MODULE LEVEL"; id 0 */
+	LETTER_FOLDER,     /* a folder outside the store that this role may write (backup) */
+	LETTER_GO,         /* birth is complete; id = generation */
+	LETTER_ASK,        /* JSON question of the control socket; answer bears the same id */
+	LETTER_DRAIN,      /* leave, sessions may finish within id milliseconds */
 	/* role to parent */
-	LETTER_READY, /* JSON: how it is fenced */
-	LETTER_FAILED, /* why it cannot begin; it exits after */
+	LETTER_READY,    /* JSON: how it is fenced */
+	LETTER_FAILED,   /* why it cannot begin; it exits after */
 	LETTER_PROGRESS, /* JSON: how far question id has come */
-	LETTER_ANSWER, /* JSON: the answer to question id */
+	LETTER_ANSWER,   /* JSON: the answer to question id */
 };
 
 struct letter {
 	enum letter_kind kind;
 	uint32_t id;
 	struct str text; /* the reader's, valid until its next letter */
-	int fd;		 /* -1: none came; else the receiver's to close */
+	int fd;          /* -1: none came; else the receiver's to close */
 };
 
 /* Sending. The lock makes a letter one piece; a zero-initialised post with its mutex is ready. */

@@ -1,5 +1,5 @@
-#include "app/letter.h"
 #include "app/frame.h"
+#include "app/letter.h"
 #include "base/test.h"
 
 #include <fcntl.h>

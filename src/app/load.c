@@ -19,8 +19,13 @@ static bool list_places(struct loaded *l, struct conf_errors *errors)
 		const struct listen_conf *c = &l->settings.listens[i];
 		for (size_t j = 0; j < c->nservices; j++) {
 			const struct listen_service *s = &c->services[j];
-			struct place p = { .listener = (uint16_t)i, .index = (uint16_t)j, .service = s->service,
-					   .path = s->path, .mode = s->mode, .group = s->group, .where = s->where };
+			struct place p = { .listener = (uint16_t)i,
+					   .index = (uint16_t)j,
+					   .service = s->service,
+					   .path = s->path,
+					   .mode = s->mode,
+					   .group = s->group,
+					   .where = s->where };
 			p.unix_socket = s->path.n > 0;
 			for (size_t k = 0; k < c->naddresses && !p.unix_socket; k++) {
 				p.at = (struct addrport){ c->addresses[k], s->port };
@@ -32,7 +37,8 @@ static bool list_places(struct loaded *l, struct conf_errors *errors)
 	}
 	if (l->nplaces <= PLACES_MAX)
 		return true;
-	buf_printf(&errors->text, "%zu listening sockets are configured, at most %d are possible\n", l->nplaces, PLACES_MAX);
+	buf_printf(&errors->text, "%zu listening sockets are configured, at most %d are possible\n", l->nplaces,
+		   PLACES_MAX);
 	errors->n++;
 	return false;
 }

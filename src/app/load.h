@@ -8,9 +8,9 @@
 #pragma once
 #include "app/conf.h"
 
-struct place { /* one listening socket */
+struct place {             /* one listening socket */
 	uint16_t listener; /* in settings.listens */
-	uint16_t index;	   /* in its services */
+	uint16_t index;    /* in its services */
 	enum service service;
 	bool unix_socket;
 	struct addrport at;
@@ -52,5 +52,6 @@ const char *load_store_path(struct loaded *l, const char *name);
 #define NAME_MAIL_DIR "mail"
 #define NAME_AUTH_DIR "auth"
 
-/* Would running roles behave the same under `b` as under `a`, but for log levels and the contents of certificate files? */
+/* Would running roles behave the same under `b` as under `a`, but for log levels and the contents of certificate files?
+ */
 bool load_same(const struct loaded *a, const struct loaded *b);

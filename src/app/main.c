@@ -24,7 +24,8 @@ int main(int argc, char **argv)
 	const char *slash = argc > 0 && argv[0] ? strrchr(argv[0], '/') : NULL;
 	const char *name = argc > 0 && argv[0] ? (slash ? slash + 1 : argv[0]) : "";
 	if (strcmp(name, "sendmail") == 0)
-		return cli_fail(EX_UNAVAILABLE, "this version takes no mail by the name of sendmail; use SMTP on the local "
-						"socket (see `local` in sluice.conf(5))");
+		return cli_fail(EX_UNAVAILABLE,
+				"this version takes no mail by the name of sendmail; use SMTP on the local "
+				"socket (see `local` in sluice.conf(5))");
 	return verbs_main(argc > 0 ? argc - 1 : 0, argv + 1);
 }

@@ -60,7 +60,8 @@ bool server_level(struct server *s, struct str module, struct str level, struct 
 	enum log_level parsed;
 	char line[80];
 	if (!log_level_parse(level, &parsed))
-		return err_set(e, ERR_PERM, "no such level: %.*s; there are error, warn, notice, info, debug", STRF(level));
+		return err_set(e, ERR_PERM, "no such level: %.*s; there are error, warn, notice, info, debug",
+			       STRF(level));
 	if (module.n > 23 || str_chr(module, ' ') < module.n || str_chr(module, '\n') < module.n)
 		return err_set(e, ERR_PERM, "no such module");
 	if (s->nest.levels.n > LEVELS_MAX || !log_level_set(module, parsed))
@@ -338,7 +339,8 @@ static void attend(struct server *s, struct watch *w)
 
 static bool all_gone(const struct server *s)
 {
-	return (!s->old || generation_gone(s->old)) && generation_gone(s->now) && (!s->next || generation_gone(s->next));
+	return (!s->old || generation_gone(s->old)) && generation_gone(s->now) &&
+	       (!s->next || generation_gone(s->next));
 }
 
 static void run(struct server *s, int signals)
@@ -412,9 +414,14 @@ int serve(const struct serve_conf *conf)
 	struct buf why = { 0 };
 	struct err e;
 	int code;
-	s = (struct server){ .config_path = conf->config_path, .log_tail = conf->log_read, .log_pipe = conf->log_write,
-			     .on_log = conf->on_log, .on_ready = conf->on_ready, .ctx = conf->ctx,
-			     .nest = { .shared_fd = -1, .lock_fd = -1 }, .started_wall_ms = clock_wall_ms() };
+	s = (struct server){ .config_path = conf->config_path,
+			     .log_tail = conf->log_read,
+			     .log_pipe = conf->log_write,
+			     .on_log = conf->on_log,
+			     .on_ready = conf->on_ready,
+			     .ctx = conf->ctx,
+			     .nest = { .shared_fd = -1, .lock_fd = -1 },
+			     .started_wall_ms = clock_wall_ms() };
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
 		s.clients[i].fd = -1;
 	prctl(PR_SET_DUMPABLE, 0);

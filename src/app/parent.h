@@ -8,7 +8,8 @@
 
 struct serve_conf {
 	const char *config_path;
-	/* The sandbox: the roles' log comes by this pipe and is handed on; -1: the log goes where the configuration says. */
+	/* The sandbox: the roles' log comes by this pipe and is handed on; -1: the log goes where the configuration
+	 * says. */
 	int log_read, log_write;
 	void (*on_log)(void *ctx, struct str bytes);
 	void (*on_ready)(void *ctx);

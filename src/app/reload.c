@@ -2,11 +2,14 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/listen.h"
 #include "store/db.h"
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sysexits.h>
 #include <unistd.h>
+
+#define ORPHANS_MS 3000
 
 /* What cannot change while we run, because the roles of two generations share it. */
 static bool may_follow(const struct loaded *now, const struct loaded *next, struct buf *why)
@@ -14,7 +17,7 @@ static bool may_follow(const struct loaded *now, const struct loaded *next, stru
 	const struct settings *a = &now->settings, *b = &next->settings;
 	const char *what = !str_eq(a->store_dir, b->store_dir) ? "store"
 			   : !str_eq(a->run_dir, b->run_dir)   ? "run"
-			   : !str_eq(a->user, b->user)	       ? "user"
+			   : !str_eq(a->user, b->user)         ? "user"
 							       : NULL;
 	if (what)
 		buf_printf(why, "%s cannot change while the server runs: stop it and start it again", what);
@@ -47,7 +50,11 @@ static bool settle(struct server *s, struct loaded *l, int *code, struct err *e)
 	    !user_mkdir(&n->user, load_store_path(l, NAME_AUTH_DIR), 0700, e))
 		return false;
 	*code = EX_TEMPFAIL;
-	n->lock_fd = user_lock_folder(store, e);
+	/* A server that was killed leaves roles behind for a moment; one that answers stays. */
+	int other = connect_unix(load_run_path(l, NAME_CONTROL), e);
+	if (other >= 0)
+		close(other);
+	n->lock_fd = user_lock_folder(store, other >= 0 ? 0 : ORPHANS_MS, e);
 	if (n->lock_fd < 0)
 		return false;
 	*code = EX_OSERR;
@@ -151,7 +158,9 @@ bool reload(struct server *s, struct buf *why)
 {
 	int code;
 	if (s->stopping || !s->ready || s->next) {
-		buf_addz(why, s->stopping ? "the server is stopping" : s->ready ? "a reload is under way" : "the server is starting");
+		buf_addz(why, s->stopping ? "the server is stopping"
+			      : s->ready  ? "a reload is under way"
+					  : "the server is starting");
 		s->reload_again = s->next != NULL || !s->ready;
 		return false;
 	}

@@ -17,7 +17,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define TICK_MS	       1000
+#define TICK_MS        1000
 #define COLLECT_MS     ((int64_t)3600 * 1000)
 #define QUESTION_TASKS 4 /* questions worked on at once */
 
@@ -62,8 +62,12 @@ static void tell_progress(void *ctx, const char *what, uint64_t done, uint64_t t
 static void work_on_question(struct job *job)
 {
 	struct question *q = (struct question *)job;
-	struct admin ad = { .loaded = &role.loaded, .store = role.store, .verifiers = role.verifiers,
-			    .auth = &role.auth, .progress = tell_progress, .progress_ctx = q };
+	struct admin ad = { .loaded = &role.loaded,
+			    .store = role.store,
+			    .verifiers = role.verifiers,
+			    .auth = &role.auth,
+			    .progress = tell_progress,
+			    .progress_ctx = q };
 	answer(q->id, admin_run(q->row, &ad, json_object_get(q->asked, "args")), LETTER_ANSWER);
 	if (role.row->when == WHEN_ASKED) {
 		atomic_store(&leaving, true);
@@ -79,11 +83,10 @@ static json_t *tell_status(void)
 	struct gate_stat g;
 	pen_stat(role.pen, &p);
 	gate_stat(role.gate, &g);
-	json_t *out = json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "ok", 1, "connections",
-				(json_int_t)p.connections, "parked", (json_int_t)p.parked, "workers",
-				(json_int_t)p.workers, "accepted", (json_int_t)p.accepted, "refused",
-				(json_int_t)(p.refused), "misbehaved", (json_int_t)g.misbehaved, "units",
-				(json_int_t)p.units);
+	json_t *out = json_pack(
+	    "{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "ok", 1, "connections", (json_int_t)p.connections, "parked",
+	    (json_int_t)p.parked, "workers", (json_int_t)p.workers, "accepted", (json_int_t)p.accepted, "refused",
+	    (json_int_t)(p.refused), "misbehaved", (json_int_t)g.misbehaved, "units", (json_int_t)p.units);
 	if (role.store) {
 		struct store_stat s;
 		store_stat(role.store, &s);
@@ -292,8 +295,8 @@ int role_main(const char *name)
 	letters_open(&role.letters, ROLE_SOCKET);
 	if (!born(&e) || !role_prepare(&role, &e) || !role_open(&role, &e))
 		return fail(&e);
-	tasks = pool_new(&(struct pool_conf){ .name = "task", .max = QUESTION_TASKS, .idle_ms = 10000,
-					      .stack = (size_t)1 << 20 });
+	tasks = pool_new(
+	    &(struct pool_conf){ .name = "task", .max = QUESTION_TASKS, .idle_ms = 10000, .stack = (size_t)1 << 20 });
 	if (!say_ready(&e) || pthread_create(&thread, NULL, reader, &ears) != 0)
 		return EX_OSERR;
 	pen_run(role.pen);

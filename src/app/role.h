@@ -10,5 +10,5 @@
 #pragma once
 
 #define ROLE_SOCKET 3
-/* Code that says: do not start me again as I am, the configuration does not work. */
+/* Its exit code: EX_OK when it was told to leave. EX_USAGE: no parent has started it. */
 int role_main(const char *name);

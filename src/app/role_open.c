@@ -45,6 +45,7 @@ static bool take_cert(struct birth *b, const struct letter *l, struct err *e)
 		if (!c || c->id != l->id || c->key.n > 0)
 			return err_set(e, ERR_PEER, "a key without its certificate");
 		c->key = keep(l->text);
+		explicit_bzero((char *)(uintptr_t)l->text.p, l->text.n); /* the reader's buffer */
 		return true;
 	}
 	if (b->ncerts == CERTS_MAX)
@@ -299,7 +300,8 @@ bool role_prepare(struct role *r, struct err *e)
 	}
 	buf_free(&errors.text);
 	const struct settings *s = &r->loaded.settings;
-	r->auth = (struct auth_conf){ .host = s->host, .cram_md5 = s->cram_md5,
+	r->auth = (struct auth_conf){ .host = s->host,
+				      .cram_md5 = s->cram_md5,
 				      .scram_iterations = s->scram_iterations };
 	return open_log(r, e) && open_tls(r, e);
 }

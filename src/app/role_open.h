@@ -15,7 +15,7 @@
 #define TICKETS_MAX 4
 
 struct cert {
-	uint32_t id; /* listener << 8 | index */
+	uint32_t id;           /* listener << 8 | index */
 	struct str chain, key; /* heap, wiped after use */
 };
 struct birth {
@@ -30,7 +30,7 @@ struct birth {
 	uint8_t tickets[TICKETS_MAX][TLS_TICKET_KEY];
 	size_t ntickets;
 	struct buf levels; /* set while running, one a line; they come after the configured ones */
-	char *folder;	   /* LETTER_FOLDER */
+	char *folder;      /* LETTER_FOLDER */
 	int shared_fd, lock_fd, log_fd;
 	uint32_t generation;
 };
@@ -47,7 +47,7 @@ struct role {
 	struct auth_conf auth;
 	struct auth_client *auth_client;
 	struct tls_server **tls; /* by listener; NULL: none */
-	struct door *doors;	 /* by place, PLACE_AUTH's last */
+	struct door *doors;      /* by place, PLACE_AUTH's last */
 	struct app_gate *gate;
 	struct pen *pen;
 	struct fence_report fence;

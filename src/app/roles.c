@@ -18,9 +18,12 @@ static const struct service_row {
 	const char *name;
 	bool implicit_tls, logins;
 } services[] = {
-	[SERVICE_SMTP] = { "smtp", false, false },	       [SERVICE_SUBMISSION] = { "submission", false, true },
-	[SERVICE_SUBMISSIONS] = { "submissions", true, true }, [SERVICE_IMAP] = { "imap", false, true },
-	[SERVICE_IMAPS] = { "imaps", true, true },	       [SERVICE_LOCAL] = { "local", false, false },
+	[SERVICE_SMTP] = { "smtp", false, false },
+	[SERVICE_SUBMISSION] = { "submission", false, true },
+	[SERVICE_SUBMISSIONS] = { "submissions", true, true },
+	[SERVICE_IMAP] = { "imap", false, true },
+	[SERVICE_IMAPS] = { "imaps", true, true },
+	[SERVICE_LOCAL] = { "local", false, false },
 	[SERVICE_LMTP] = { "lmtp", false, false },
 };
 

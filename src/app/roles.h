@@ -11,13 +11,13 @@
 enum role_id { ROLE_SMTP, ROLE_IMAP, ROLE_QUEUE, ROLE_AUTH, ROLE_BACKUP, ROLES };
 
 enum role_has {
-	HAS_TLS = 1,	    /* certificates with their keys, and ticket keys, of the listeners it serves */
-	HAS_MAIL = 2,	    /* mail.db and the contents: NAME_MAIL_DIR */
-	HAS_VERIFIERS = 4,  /* auth.db: NAME_AUTH_DIR */
-	HAS_AUTH_DOOR = 8,  /* listens on auth.sock */
+	HAS_TLS = 1,          /* certificates with their keys, and ticket keys, of the listeners it serves */
+	HAS_MAIL = 2,         /* mail.db and the contents: NAME_MAIL_DIR */
+	HAS_VERIFIERS = 4,    /* auth.db: NAME_AUTH_DIR */
+	HAS_AUTH_DOOR = 8,    /* listens on auth.sock */
 	HAS_AUTH_CLIENT = 16, /* asks at auth.sock */
-	HAS_CHECKPOINT = 32, /* the one that checkpoints and collects */
-	HAS_FOLDER = 64,    /* one folder outside the store, named when it is started */
+	HAS_CHECKPOINT = 32,  /* the one that checkpoints and collects */
+	HAS_FOLDER = 64,      /* one folder outside the store, named when it is started */
 };
 enum role_when {
 	WHEN_SERVICE, /* one of its services is configured */

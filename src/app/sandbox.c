@@ -96,11 +96,12 @@ static bool ports_free(struct sandbox *s, struct err *e)
 			struct addrport at = { v ? v6 : v4, (uint16_t)(s->base + ports[i].offset) };
 			fd = listen_tcp(at, 1, e);
 			if (fd < 0)
-				return err_set(e, ERR_TEMP,
-					       "port %u (%s) on %s cannot be used (%s); choose others with --port-base, "
-					       "such as --port-base %u",
-					       (unsigned)at.port, ports[i].service, v ? "::1" : "127.0.0.1",
-					       strerror(errno), s->base + 1000);
+				return err_set(
+				    e, ERR_TEMP,
+				    "port %u (%s) on %s cannot be used (%s); choose others with --port-base, "
+				    "such as --port-base %u",
+				    (unsigned)at.port, ports[i].service, v ? "::1" : "127.0.0.1", strerror(errno),
+				    s->base + 1000);
 			close(fd);
 		}
 	}
@@ -173,11 +174,14 @@ static int make_account(struct ask *a, const char *name)
 	json_int_t id = json_integer_value(json_object_get(reply, "id"));
 	snprintf(address, sizeof address, "%s@sandbox.test", name);
 	json_decref(reply);
-	json_decref(ask_verb(a, "auth.passwd", json_pack("{s:s, s:I, s:s}", "account", name, "id", id, "password", "sandbox"), &code));
+	json_decref(ask_verb(a, "auth.passwd",
+			     json_pack("{s:s, s:I, s:s}", "account", name, "id", id, "password", "sandbox"), &code));
 	if (code == EX_OK)
-		json_decref(ask_verb(a, "address.add", json_pack("{s:s, s:s}", "address", address, "account", name), &code));
+		json_decref(
+		    ask_verb(a, "address.add", json_pack("{s:s, s:s}", "address", address, "account", name), &code));
 	if (code == EX_OK)
-		json_decref(ask_verb(a, "auth.login.add", json_pack("{s:s, s:I, s:s}", "account", name, "id", id, "login", address), &code));
+		json_decref(ask_verb(a, "auth.login.add",
+				     json_pack("{s:s, s:I, s:s}", "account", name, "id", id, "login", address), &code));
 	return code;
 }
 
@@ -228,15 +232,16 @@ static void say_welcome(void *ctx)
 	       "      smtps://127.0.0.1:%u --user you@sandbox.test:sandbox \\\n"
 	       "      --mail-from you@sandbox.test --mail-rcpt friend@sandbox.test --upload-file -\n\n",
 	       b + 25, b + 25, b + 65);
-	printf("Read:\n"
-	       "  curl -k --user you@sandbox.test:sandbox 'imaps://127.0.0.1:%u/INBOX;MAILINDEX=1'\n"
-	       "  mutt -f imaps://you%%40sandbox.test@127.0.0.1:%u/     (or any mail program: IMAP with TLS, port %u)\n\n"
-	       "Look after it:\n"
-	       "  sluice -c %s status\n"
-	       "  tail -f %s/sluice.log\n\n"
-	       "Localparts that end in temperror, permerror, timeout, or a code such as 451 or 550 behave so.\n"
-	       "Each message accepted is a line here; Ctrl-C ends it.\n\n",
-	       b + 93, b + 93, b + 93, s->config, s->dir);
+	printf(
+	    "Read:\n"
+	    "  curl -k --user you@sandbox.test:sandbox 'imaps://127.0.0.1:%u/INBOX;MAILINDEX=1'\n"
+	    "  mutt -f imaps://you%%40sandbox.test@127.0.0.1:%u/     (or any mail program: IMAP with TLS, port %u)\n\n"
+	    "Look after it:\n"
+	    "  sluice -c %s status\n"
+	    "  tail -f %s/sluice.log\n\n"
+	    "Localparts that end in temperror, permerror, timeout, or a code such as 451 or 550 behave so.\n"
+	    "Each message accepted is a line here; Ctrl-C ends it.\n\n",
+	    b + 93, b + 93, b + 93, s->config, s->dir);
 	fflush(stdout);
 }
 
@@ -271,9 +276,15 @@ static int run(struct sandbox *s, const char *dir)
 	s->log.file = open(log.file, O_WRONLY | O_APPEND | O_CLOEXEC);
 	if (pipe2(s->pipe, O_CLOEXEC) < 0 || fcntl(s->pipe[0], F_SETFL, O_NONBLOCK) < 0)
 		return cli_fail(EX_OSERR, "cannot make a pipe: %s", strerror(errno));
-	struct serve_conf conf = { .config_path = s->config, .log_read = s->pipe[0], .log_write = s->pipe[1],
-				   .on_log = take_log, .on_ready = say_welcome, .ctx = s };
-	return serve(&conf);
+	struct serve_conf conf = { .config_path = s->config,
+				   .log_read = s->pipe[0],
+				   .log_write = s->pipe[1],
+				   .on_log = take_log,
+				   .on_ready = say_welcome,
+				   .ctx = s };
+	code = serve(&conf);
+	/* Somebody took a port after we looked. */
+	return code == EX_UNAVAILABLE ? cli_fail(code, "choose other ports with --port-base") : code;
 }
 
 int cli_sandbox(const struct call *c)
@@ -284,8 +295,9 @@ int cli_sandbox(const struct call *c)
 	sigset_t set;
 	if (port && (!num_parse(str_of(port), 65535 - 100, &base) || base < 1))
 		return cli_fail(EX_USAGE, "--port-base needs a number from 1 to %d", 65535 - 100);
-	s = (struct sandbox){ .base = (unsigned)base, .user = whoever(), .log = { .file = -1, .say = say },
-			      .pipe = { -1, -1 } };
+	s = (struct sandbox){
+		.base = (unsigned)base, .user = whoever(), .log = { .file = -1, .say = say }, .pipe = { -1, -1 }
+	};
 	/* Ctrl-C waits until somebody can clean up: serve() reads signals from a descriptor. */
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);

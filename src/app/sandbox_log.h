@@ -3,8 +3,8 @@
 #include "base/buf.h"
 
 struct sandbox_log {
-	int file; /* where all of it goes; -1: nowhere */
-	struct buf line; /* the one that has not ended yet */
+	int file;                                /* where all of it goes; -1: nowhere */
+	struct buf line;                         /* the one that has not ended yet */
 	void (*say)(void *ctx, struct str text); /* a line for people, without its end */
 	void *ctx;
 };

@@ -16,10 +16,9 @@ static void test_lines(void **state)
 	    "2026-11-21T11:24:58.000Z info smtp.accepted id=x from=\"\" rcpts=2 size=1\n"
 	    "2026-11-21T11:24:59.000Z error store.broken error=\"disk\"\n"
 	    "no line of ours\n";
-	static const char want[] =
-	    "11:24:56  message from s@x.example to you@sandbox.test, 264 octets (id hq3oza)|"
-	    "11:24:58  message from <> to 2 recipients, 1 octets (id x)|"
-	    "2026-11-21T11:24:59.000Z error store.broken error=\"disk\"|";
+	static const char want[] = "11:24:56  message from s@x.example to you@sandbox.test, 264 octets (id hq3oza)|"
+				   "11:24:58  message from <> to 2 recipients, 1 octets (id x)|"
+				   "2026-11-21T11:24:59.000Z error store.broken error=\"disk\"|";
 	(void)state;
 	/* However the pipe cuts it. */
 	for (size_t step = 1; step < sizeof text; step += 7) {

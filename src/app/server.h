@@ -7,9 +7,9 @@
 #include "app/children.h"
 #include <jansson.h>
 
-#define CLIENTS_MAX    64
-#define GENERATIONS    3 /* old, now, next: at most two of them serve */
-#define ASK_STATUS_MS  2000
+#define CLIENTS_MAX   64
+#define GENERATIONS   3 /* old, now, next: at most two of them serve */
+#define ASK_STATUS_MS 2000
 
 struct server;
 struct client { /* one connection of the control socket */
@@ -43,8 +43,8 @@ struct server {
 	int64_t started_wall_ms;
 	bool ready, stopping, reload_again;
 	int stop_code;
-	int64_t stop_ms; /* how long sessions may take to end */
-	char *reload_error; /* heap; why the last reload was refused */
+	int64_t stop_ms;         /* how long sessions may take to end */
+	char *reload_error;      /* heap; why the last reload was refused */
 	struct client *reloader; /* waits to hear how its reload went */
 	/* The sandbox reads the roles' log and says what is new. */
 	int log_tail, log_pipe; /* its two ends; -1: none */
@@ -72,7 +72,7 @@ void control_close(struct server *s);
 /* reload.c */
 /* Read and check everything; on success a generation that is not started, with its sockets bound. */
 struct generation *reload_prepare(struct server *s, struct buf *why, int *code);
-bool reload(struct server *s, struct buf *why); /* SIGHUP; false: the old one stays */
+bool reload(struct server *s, struct buf *why);      /* SIGHUP; false: the old one stays */
 void reload_tick(struct server *s, int64_t mono_ms); /* next is ready -> now; old is gone -> freed */
 
 /* parent.c */

@@ -11,7 +11,7 @@
 
 struct bound {
 	struct addrport at; /* TCP */
-	char *path;	    /* unix; NULL for TCP */
+	char *path;         /* unix; NULL for TCP */
 	int fd;
 	bool borrowed; /* from the set before: not ours to close on failure */
 };

@@ -1,14 +1,18 @@
 #include "app/user.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define LOCK_POLL_MS 20
 
 bool user_find(struct str name, struct user *out, struct err *e)
 {
@@ -76,14 +80,18 @@ bool user_mkdir(const struct user *u, const char *path, mode_t mode, struct err 
 	return true;
 }
 
-int user_lock_folder(const char *path, struct err *e)
+int user_lock_folder(const char *path, int64_t wait_ms, struct err *e)
 {
+	int64_t until_mono_ms = clock_mono_ms() + wait_ms;
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0) {
 		err_sys(e, "open", path);
 		return -1;
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+	int rc;
+	while ((rc = flock(fd, LOCK_EX | LOCK_NB)) < 0 && errno == EWOULDBLOCK && clock_mono_ms() < until_mono_ms)
+		poll(NULL, 0, LOCK_POLL_MS);
+	if (rc == 0)
 		return fd;
 	if (errno == EWOULDBLOCK)
 		err_set(e, ERR_TEMP, "%s is in use by another server or verb", path);

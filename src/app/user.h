@@ -8,6 +8,8 @@
 #include "base/err.h"
 #include <sys/types.h>
 
+#define LOCK_WAIT_MS 1000 /* for another verb of the CLI to end */
+
 struct user {
 	bool root; /* we are root: there is something to give up */
 	uid_t uid;
@@ -22,5 +24,6 @@ bool user_become(const struct user *u, struct err *e);
 bool user_group(struct str name, gid_t *gid, struct err *e);
 /* A folder that belongs to `u`: made if it is not there. */
 bool user_mkdir(const struct user *u, const char *path, mode_t mode, struct err *e);
-/* An exclusive flock on the folder: one server, or one verb without a server. -1: ERR_TEMP when somebody has it. */
-int user_lock_folder(const char *path, struct err *e);
+/* An exclusive flock on the folder: one server, or one verb without a server. -1: ERR_TEMP when somebody has it
+ * and keeps it for `wait_ms`. */
+int user_lock_folder(const char *path, int64_t wait_ms, struct err *e);

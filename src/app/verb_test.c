@@ -26,8 +26,10 @@ static void test_find(void **state)
 		const char *argv[3], *want;
 		int used;
 	} rows[] = {
-		{ { "account", "add", "x" }, "account add", 2 }, { { "status", "account", "" }, "status", 1 },
-		{ { "account", "x", "y" }, NULL, 0 },		  { { "statu", "", "" }, NULL, 0 },
+		{ { "account", "add", "x" }, "account add", 2 },
+		{ { "status", "account", "" }, "status", 1 },
+		{ { "account", "x", "y" }, NULL, 0 },
+		{ { "statu", "", "" }, NULL, 0 },
 		{ { "config", "check", "f" }, "config check", 2 },
 	};
 	(void)state;
@@ -92,7 +94,7 @@ static void test_parse(void **state)
 
 static void test_config_from_environment(void **state)
 {
-	char *argv[] = { (char *)(uintptr_t)"a" };
+	char *argv[] = { (char *)(uintptr_t) "a" };
 	struct call c;
 	struct err e;
 	(void)state;
@@ -167,9 +169,12 @@ static void test_manual_is_current(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),	  cmocka_unit_test(test_find),
-		cmocka_unit_test(test_parse),	  cmocka_unit_test(test_config_from_environment),
-		cmocka_unit_test(test_generated), cmocka_unit_test(test_help),
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_find),
+		cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_config_from_environment),
+		cmocka_unit_test(test_generated),
+		cmocka_unit_test(test_help),
 		cmocka_unit_test(test_manual_is_current),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -163,9 +163,9 @@ static void add_time(struct buf *b, int64_t wall_ms)
 }
 
 /* Bare when nothing in it could be mistaken, else quoted as JSON quotes. */
-static void add_value(struct buf *b, struct str s)
+static void add_value(struct buf *b, struct str s, bool quoted)
 {
-	bool bare = s.n > 0;
+	bool bare = s.n > 0 && !quoted;
 	for (size_t i = 0; i < s.n && bare; i++)
 		bare = s.p[i] > ' ' && s.p[i] < 0x7f && s.p[i] != '"' && s.p[i] != '=' && s.p[i] != '\\';
 	if (bare)
@@ -177,15 +177,15 @@ static void add_value(struct buf *b, struct str s)
 static void add_text_line(struct buf *b, enum log_level level, const char *event, const struct log_kv *kv)
 {
 	buf_printf(b, "%s %s", level_names[level], event);
-	if (*state.role)
-		buf_printf(b, " role=%s", state.role);
 	for (; kv->key; kv++) {
 		buf_printf(b, " %s=", kv->key);
 		if (kv->is_num)
 			buf_printf(b, "%lld", (long long)kv->num);
 		else
-			add_value(b, str_sub(kv->text, 0, VALUE_MAX));
+			add_value(b, str_sub(kv->text, 0, VALUE_MAX), kv->quoted);
 	}
+	if (*state.role)
+		buf_printf(b, " role=%s", state.role);
 }
 
 static void add_json_line(struct buf *b, enum log_level level, const char *event, const struct log_kv *kv)

@@ -21,10 +21,12 @@ struct log_kv {
 	const char *key; /* NULL ends the list */
 	struct str text;
 	int64_t num;
-	bool is_num;
+	bool is_num, quoted;
 };
 #define KV(k, s)  ((struct log_kv){ .key = (k), .text = (s) })
 #define KVZ(k, z) ((struct log_kv){ .key = (k), .text = str_of(z) })
+/* Always in quotes, as the line of a failed login shows the user: filters match it so. */
+#define KVQ(k, s)  ((struct log_kv){ .key = (k), .text = (s), .quoted = true })
 #define KVN(k, v) ((struct log_kv){ .key = (k), .num = (int64_t)(v), .is_num = true })
 
 struct log_conf {
@@ -32,7 +34,7 @@ struct log_conf {
 	const char *file; /* LOG_FILE: opened for append; reopened by log_reopen() */
 	bool json;
 	enum log_level level;
-	const char *role; /* added to each line as role=...; NULL = none */
+	const char *role; /* ends each line as role=...; NULL = none */
 };
 bool log_open(const struct log_conf *conf, struct err *e);
 /* After rotation.  A new file that cannot be opened leaves the old one in use. */

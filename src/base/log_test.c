@@ -32,11 +32,14 @@ static void test_text(void **state)
 	open_log(false);
 	log_info("smtp.accepted", KVZ("id", "c3k9"), KVN("size", 4096));
 	struct str s = logged(&a);
-	assert_strz(str_sub(s, 24, s.n), " info smtp.accepted role=smtp id=c3k9 size=4096\n");
+	assert_strz(str_sub(s, 24, s.n), " info smtp.accepted id=c3k9 size=4096 role=smtp\n");
 	/* A stranger's value cannot end the line or look like another key. */
 	log_info("smtp.helo", KVZ("name", "x\nerror fake.event a=b"));
 	s = logged(&a);
-	assert_strz(str_sub(s, 24, s.n), " info smtp.helo role=smtp name=\"x\\nerror fake.event a=b\"\n");
+	assert_strz(str_sub(s, 24, s.n), " info smtp.helo name=\"x\\nerror fake.event a=b\" role=smtp\n");
+	log_notice("auth-failed", KVZ("ip", "192.0.2.7"), KVQ("user", STR("x")));
+	s = logged(&a);
+	assert_strz(str_sub(s, 24, s.n), " notice auth-failed ip=192.0.2.7 user=\"x\" role=smtp\n");
 	arena_reset(&a);
 }
 

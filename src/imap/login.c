@@ -36,8 +36,8 @@ static struct reply login_ok(struct session *s, struct cmd *c, const struct auth
 	log_info("imap.login", KVZ("ip", addr_text(s->peer->remote.addr, ip)), KV("account", r->account),
 		 KV("user", r->login), KVN("tls", io_is_tls(s->io)));
 	c->next = want_line(s);
-	return (struct reply){ REPLY_OK, str_fmt(c->a, "CAPABILITY %.*s", STRF(capabilities(s, c->a))),
-			       STR("Logged in") };
+	struct str can = capabilities(s, c->a);
+	return (struct reply){ REPLY_OK, str_fmt(c->a, "CAPABILITY %.*s", STRF(can)), STR("Logged in") };
 }
 
 /* One line for every failure, made for tools that block addresses; its form never changes. */
@@ -45,7 +45,7 @@ static struct reply login_no(struct session *s, struct cmd *c, struct str user, 
 {
 	char ip[ADDR_TEXT];
 	log_notice("auth-failed", KVZ("ip", addr_text(s->peer->remote.addr, ip)), KVZ("proto", "imap"),
-		   KV("user", user), KV("reason", reason));
+		   KVQ("user", user), KV("reason", reason));
 	c->next = want_line(s);
 	if (++s->failed >= IMAP_LOGIN_TRIES) {
 		c->next = say_bye(s, "Too many failed logins");

@@ -50,7 +50,7 @@ static struct reply login_ok(struct session *s)
 static struct reply login_no(struct session *s, struct str user, struct str reason, struct next *next)
 {
 	char ip[ADDR_TEXT];
-	log_notice("auth-failed", KVZ("ip", smtp_ip(s, ip)), KVZ("proto", "smtp"), KV("user", user),
+	log_notice("auth-failed", KVZ("ip", smtp_ip(s, ip)), KVZ("proto", "smtp"), KVQ("user", user),
 		   KV("reason", reason));
 	arena_reset(&s->life);
 	s->account_name = STR_NONE;

@@ -6,7 +6,7 @@
  * folded to lower case and without its detail unless the domain is case-sensitive,
  * the domain in lower-case A-label form.
  *
- * Lookup order (mox's, FEATURES B11): postmaster (bare, at our host name) ->
+ * Lookup order: postmaster (bare, at our host name) ->
  * the configured postmaster account; domain must be ours; canonical localpart
  * (detail cut at the separator, case folded); exact; catchall of the domain; postmaster@domain.
  */

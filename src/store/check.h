@@ -23,7 +23,8 @@ bool store_check(struct store *st, bool quick, bool repair, progress_fn progress
 /* A consistent copy into the new or empty folder `dir` while we run: one snapshot (VACUUM INTO), then content files
  * hard-linked (or copied across file systems), collector paused. Verified by opening it. */
 bool store_backup(struct store *st, const char *dir, progress_fn progress, void *ctx, struct err *e);
-/* Put the backup in `from` in place of `to` (which must be empty or absent); no server running. */
+/* Put the backup in `from` in place of `to` (which must be empty or absent); no server running. Takes auth.db along
+ * when it is there. Every mailbox gets a new UIDVALIDITY, because UIDs given after the backup will be given again. */
 bool store_restore(const char *from, const char *to, progress_fn progress, void *ctx, struct err *e);
 /* Remove contents no row names and files of dead incarnations. The checkpointing role calls it at start and now and
  * then. */

@@ -158,6 +158,59 @@ static void test_killed(void **state)
 	folder_remove(dir);
 }
 
+/* --- two at once -------------------------------------------------------------------------------- */
+
+#define EACH 60
+
+static void *deliver_some(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < EACH; i++)
+		put(1, "INBOX", "hello");
+	return NULL;
+}
+
+static void writer_process(bool keeps)
+{
+	pthread_t t[THREADS];
+	open_conf((struct store_conf){ .shared_fd = shared, .checkpointer = keeps, .wal_turn = 1 << 20 });
+	for (size_t i = 0; i < THREADS; i++)
+		pthread_create(&t[i], NULL, deliver_some, NULL);
+	for (size_t i = 0; i < THREADS; i++)
+		pthread_join(t[i], NULL);
+	store_close(st);
+	_exit(0);
+}
+
+static void test_two_processes(void **state)
+{
+	(void)state;
+	pid_t pid[2];
+	folder_new();
+	shared = store_shared_new(&e);
+	open_conf((struct store_conf){ .shared_fd = shared });
+	account_new("you");
+	store_close(st);
+	for (int i = 0; i < 2; i++) {
+		pid[i] = fork();
+		assert_true(pid[i] >= 0);
+		if (pid[i] == 0)
+			writer_process(i);
+	}
+	for (int i = 0; i < 2; i++) {
+		int status;
+		waitpid(pid[i], &status, 0);
+		assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	}
+	open_conf((struct store_conf){ .shared_fd = shared });
+	struct mailbox m = box_now(box_id(1, "INBOX"));
+	assert_true(m.messages == 2 * THREADS * EACH && m.uidnext == 2 * THREADS * EACH + 1);
+	check_clean();
+	store_close(st);
+	close(shared);
+	folder_remove(dir);
+}
+
 /* --- the turn --------------------------------------------------------------------------------------- */
 
 static bool unit_hang(struct tx *tx, void *arg, struct err *err)
@@ -209,6 +262,7 @@ static void test_killed_in_turn(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_killed), cmocka_unit_test(test_killed_in_turn) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_killed), cmocka_unit_test(test_two_processes),
+					    cmocka_unit_test(test_killed_in_turn) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -64,7 +64,7 @@ void store_stat(struct store *st, struct store_stat *out);
 
 struct tx; /* a transaction in progress: sqlite_tx.h */
 typedef bool (*unit_fn)(struct tx *tx, void *arg, struct err *e);
-/* Run `fn` in the next batch and wait for its commit. */
+/* Run `fn` in the next batch and wait for its commit. Not from inside a unit or a read. */
 bool store_do(struct store *st, unit_fn fn, void *arg, struct err *e);
 /* Borrow a reader for `fn`: inside, one consistent snapshot. Keep it short. */
 bool store_read(struct store *st, unit_fn fn, void *arg, struct err *e);

@@ -2,7 +2,8 @@
 
 #include <stdlib.h>
 
-/* Level 1: on mail of 4 KiB it costs about a third of level 3 and stores 3 % more. */
+/* Measured on text and base64 in pieces of 4, 64 and 256 KiB: level 3 takes 15 to 90 % longer and saves 2 to 5 %;
+ * the faster levels below 1 save a quarter of the time and store 15 to 50 % more. */
 #define LEVEL 1
 
 void frames_init(struct frames *f)

@@ -123,6 +123,7 @@ static bool snapshot(struct store *st, const char *to, struct err *e)
 	struct tx tx = { 0 };
 	if (!tx_open(&tx, st->path, TX_WRITER, e))
 		return false;
+	file_private(to); /* VACUUM takes an empty file */
 	struct rows r = sql_rows(&tx, "VACUUM INTO ?1", TEXT(str_of(to)));
 	row_next(&r);
 	bool ok = rows_end(&r, e) || err_add(e, "%s", to);

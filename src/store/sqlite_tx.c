@@ -1,8 +1,10 @@
 #include "store/sqlite_tx.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "store/sqlite_store.h"
@@ -134,7 +136,9 @@ bool tx_fail(struct tx *tx, int rc, struct err *e)
 				  KVZ("do", "run `sluice store check`; restore a backup if it cannot repair"));
 		return err_set(e, ERR_TEMP, "the store is damaged (%s): run `sluice store check`", why);
 	}
-	if ((rc & 0xff) == SQLITE_READONLY || (rc & 0xff) == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_PERM)
+	if ((rc & 0xff) == SQLITE_CANTOPEN)
+		return err_set(e, ERR_TEMP, "the store cannot be opened (%s): is it there, and is it ours?", why);
+	if ((rc & 0xff) == SQLITE_READONLY || (rc & 0xff) == SQLITE_PERM)
 		return err_set(e, ERR_TEMP, "the store cannot be written (%s): is its file system read-only?", why);
 	if ((rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED)
 		return err_set(e, ERR_TEMP, "the store is in use by another program");
@@ -150,12 +154,21 @@ static const char pragmas[] = "PRAGMA synchronous=FULL;PRAGMA wal_autocheckpoint
 /* Page size and auto_vacuum can only be chosen before the first table is made. */
 static const char birth[] = "PRAGMA page_size=4096;PRAGMA auto_vacuum=INCREMENTAL;";
 
+/* Private from the first octet; SQLite gives its -wal and -shm the same mode.  It has not opened the file yet, so
+ * closing ours drops no lock of its. */
+void file_private(const char *path)
+{
+	int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd >= 0)
+		close(fd);
+}
+
 bool tx_open(struct tx *tx, const char *path, enum tx_kind kind, struct err *e)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOFOLLOW;
 	int persist = 1;
 	if (kind == TX_CREATE)
-		flags |= SQLITE_OPEN_CREATE;
+		file_private(path);
 	int rc = sqlite3_open_v2(path, &tx->db, flags, NULL);
 	bool ok = rc == SQLITE_OK || tx_fail(tx, rc, e);
 	if (ok)

@@ -35,6 +35,8 @@ struct tx {
 enum tx_kind { TX_READER, TX_WRITER, TX_CREATE }; /* TX_CREATE: a writer that makes the file if it is not there */
 bool tx_open(struct tx *tx, const char *path, enum tx_kind kind, struct err *e);
 void tx_close(struct tx *tx);
+/* Make the file `path` with mode 0600 unless it is there. */
+void file_private(const char *path);
 
 enum sql_type { SQL_NUM, SQL_TEXT, SQL_BLOB, SQL_NULL };
 struct sql_arg {

@@ -193,6 +193,7 @@ bool verifiers_backup(struct verifiers *v, const char *dir, struct err *e)
 	char path[PATH_MAX];
 	if ((size_t)snprintf(path, sizeof path, "%s/auth.db", dir) >= sizeof path)
 		return err_set(e, ERR_PERM, "%s: name too long", dir);
+	file_private(path);
 	pthread_mutex_lock(&v->mu);
 	bool ok = sql_run(&v->tx, e, "VACUUM INTO ?1", TEXT(str_of(path)));
 	pthread_mutex_unlock(&v->mu);

@@ -250,7 +250,14 @@ static bool writer_open(struct writer *w, struct err *e)
 		return false;
 	w->tx.st = st;
 	sqlite3_wal_hook(w->tx.db, committed, w);
-	if (!schema_migrate(&w->tx, e) || !incarnation_new(w, e))
+	bool ok = schema_migrate(&w->tx, e) && incarnation_new(w, e);
+	/* The disk is full, but the WAL is long: once worked off it is written again from the front, and
+	 * what is there can be read. */
+	if (!ok && e->kind == ERR_FULL && !w->st->incarnation) {
+		sqlite3_wal_checkpoint_v2(w->tx.db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+		ok = schema_migrate(&w->tx, e) && incarnation_new(w, e);
+	}
+	if (!ok)
 		return false;
 	/* Not the database file: closing a second descriptor of that one would drop SQLite's locks. */
 	snprintf(wal, sizeof wal, "%s-wal", st->path);

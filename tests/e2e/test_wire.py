@@ -128,7 +128,7 @@ def test_wrong_password_line(own_sandbox):
             client.login("friend@sandbox.test", "wrong")
     wait_for(lambda: "auth-failed" in own_sandbox.log())
     line = next(text for text in own_sandbox.log().splitlines() if "auth-failed" in text)
-    assert "ip=127.0.0.1 proto=smtp user=" in line and "reason=password" in line
+    assert "ip=127.0.0.1 proto=smtp user=\"friend@sandbox.test\" reason=password" in line and "reason=password" in line
 
 
 @pytest.mark.parametrize("local, code", [("temperror", 451), ("permerror", 550), ("x452", 452), ("x553", 553)])

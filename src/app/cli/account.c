@@ -22,9 +22,9 @@ static int do_verb(struct ask *a, const char *verb, json_t *args)
 
 static int set_password(struct ask *a, const char *name, int64_t id, struct str password)
 {
-	return do_verb(a, "auth.passwd",
-		       json_pack("{s:s, s:I, s:s%}", "account", name, "id", (json_int_t)id, "password", password.p,
-				 password.n));
+	return do_verb(
+	    a, "auth.passwd",
+	    json_pack("{s:s, s:I, s:s%}", "account", name, "id", (json_int_t)id, "password", password.p, password.n));
 }
 
 /* An address, and the right to log in with it. */
@@ -128,8 +128,8 @@ int cli_account_import_hash(const struct call *c)
 		code = cli_fail(EX_DATAERR, "expected a hash on standard input: %s", e.text);
 	if (account && code == EX_OK)
 		code = do_verb(&a, "auth.import",
-			       json_pack("{s:s, s:O, s:s%}", "account", c->argv[0], "id", json_object_get(account, "id"),
-					 "hash", hash.p, hash.n));
+			       json_pack("{s:s, s:O, s:s%}", "account", c->argv[0], "id",
+					 json_object_get(account, "id"), "hash", hash.p, hash.n));
 	json_decref(account);
 	password_wipe(&hash);
 	ask_close(&a);
@@ -143,7 +143,8 @@ int cli_account_rm(const struct call *c)
 	int code = ask_open(&a, c->config, ASK_EITHER);
 	json_t *account = code == EX_OK ? get_account(&a, c->argv[0], &code) : NULL;
 	if (account && !call_option(c, "yes")) {
-		code = cli_fail(EX_USAGE, "this removes all mail of %s for good; say --yes if that is meant", c->argv[0]);
+		code = cli_fail(EX_USAGE, "this removes all mail of %s for good; say --yes if that is meant",
+				c->argv[0]);
 	} else if (account) {
 		/* First the logins, so that nobody is at work in what goes away. */
 		json_decref(ask_quietly(&a, "auth.rm", json_pack("{s:s}", "account", c->argv[0]), &code, &e));
@@ -163,10 +164,12 @@ static int switch_account(const struct call *c, bool disabled)
 	struct err e;
 	int code = ask_open(&a, c->config, ASK_EITHER);
 	if (code == EX_OK)
-		code = do_verb(&a, "account.disable", json_pack("{s:s, s:b}", "name", c->argv[0], "disabled", disabled));
+		code = do_verb(&a, "account.disable",
+			       json_pack("{s:s, s:b}", "name", c->argv[0], "disabled", disabled));
 	if (code == EX_OK) {
 		json_decref(ask_quietly(&a, "auth.disable",
-					json_pack("{s:s, s:b}", "account", c->argv[0], "disabled", disabled), &code, &e));
+					json_pack("{s:s, s:b}", "account", c->argv[0], "disabled", disabled), &code,
+					&e));
 		if (code == EX_DATAERR)
 			code = EX_OK; /* it has no password: nothing to lock */
 		else if (code != EX_OK)
@@ -193,8 +196,7 @@ static struct str joined(struct arena *a, json_t *list)
 	struct str out = STR_NONE;
 	json_t *x;
 	size_t i;
-	json_array_foreach(list, i, x)
-	out = str_fmt(a, "%.*s%s%s", STRF(out), i ? ", " : "", json_string_value(x));
+	json_array_foreach(list, i, x) out = str_fmt(a, "%.*s%s%s", STRF(out), i ? ", " : "", json_string_value(x));
 	return out;
 }
 
@@ -322,9 +324,8 @@ static const char *owner_of(json_t *list, const char *address)
 {
 	json_t *x;
 	size_t i;
-	json_array_foreach(list, i, x)
-	if (str_eqi(admin_str(x, "address"), str_of(address)))
-		return json_string_value(json_object_get(x, "account"));
+	json_array_foreach(list, i, x) if (str_eqi(admin_str(x, "address"), str_of(address))) return json_string_value(
+	    json_object_get(x, "account"));
 	return NULL;
 }
 
@@ -372,8 +373,9 @@ int cli_alias_rm(const struct call *c)
 	struct ask a;
 	int code = ask_open(&a, c->config, ASK_EITHER);
 	if (code == EX_OK)
-		code = do_verb(&a, "alias.rm",
-			       json_pack("{s:s, s:s}", "address", c->argv[0], "account", c->argc > 1 ? c->argv[1] : ""));
+		code = do_verb(
+		    &a, "alias.rm",
+		    json_pack("{s:s, s:s}", "address", c->argv[0], "account", c->argc > 1 ? c->argv[1] : ""));
 	ask_close(&a);
 	return code;
 }

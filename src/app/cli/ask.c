@@ -59,21 +59,29 @@ static int open_store(struct ask *a)
 	if (!user_mkdir(&a->user, dir, 0700, &e) || !user_mkdir(&a->user, mail, 0700, &e) ||
 	    !user_mkdir(&a->user, auth, 0700, &e) || !user_become(&a->user, &e))
 		return cli_fail(EX_CANTCREAT, "no server runs, and the store cannot be opened: %s", e.text);
-	a->lock_fd = user_lock_folder(dir, &e);
+	a->lock_fd = user_lock_folder(dir, LOCK_WAIT_MS, &e);
 	if (a->lock_fd < 0)
 		return cli_fail(EX_TEMPFAIL, "no server answers, and the store cannot be opened: %s", e.text);
 	umask(077);
 	log_level_set(STR_NONE, LOG_WARN); /* a person reads standard error now */
 	hash_init();
 	charset_warm();
-	struct store_conf conf = { .dir = mail, .create = true, .role = "cli", .shared_fd = -1,
-				   .reserve = s->store.reserve, .wal_turn = s->store.wal_turn,
-				   .wal_max = s->store.wal_max, .staging = s->store.staging, .checkpointer = true };
+	struct store_conf conf = { .dir = mail,
+				   .create = true,
+				   .role = "cli",
+				   .shared_fd = -1,
+				   .reserve = s->store.reserve,
+				   .wal_turn = s->store.wal_turn,
+				   .wal_max = s->store.wal_max,
+				   .staging = s->store.staging,
+				   .checkpointer = true };
 	a->admin.store = store_open(&conf, &e);
 	a->admin.verifiers = a->admin.store ? verifiers_open(auth, true, &e) : NULL;
 	if (!a->admin.verifiers)
 		return cli_fail(EX_TEMPFAIL, "%s", e.text);
-	a->auth = (struct auth_conf){ .db = a->admin.verifiers, .host = s->host, .cram_md5 = s->cram_md5,
+	a->auth = (struct auth_conf){ .db = a->admin.verifiers,
+				      .host = s->host,
+				      .cram_md5 = s->cram_md5,
 				      .scram_iterations = s->scram_iterations };
 	a->admin.auth = &a->auth;
 	a->admin.loaded = l;

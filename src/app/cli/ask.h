@@ -13,7 +13,7 @@
 struct ask {
 	struct loaded loaded;
 	struct user user;
-	int fd;	     /* the control socket; -1: no server */
+	int fd;      /* the control socket; -1: no server */
 	int lock_fd; /* without one */
 	struct admin admin;
 	struct auth_conf auth;

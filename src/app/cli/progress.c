@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BAR	 30
+#define BAR      30
 #define EVERY_MS 100
 
 static struct {

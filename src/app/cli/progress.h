@@ -3,4 +3,4 @@
 #include <stdint.h>
 
 void progress_show(void *ctx, const char *what, uint64_t done, uint64_t total); /* a progress_fn */
-void progress_done(void);							 /* wipe it off the line */
+void progress_done(void);                                                       /* wipe it off the line */

@@ -46,8 +46,8 @@ static void show_roles(json_t *reply, struct buf *b)
 	struct table t;
 	json_t *x;
 	size_t i;
-	table_open(&t, (const char *const[]){ "ROLE", ">PID", ">GENERATION", "STATE", ">UPTIME", ">RESTARTS", ">CONNECTIONS",
-					      "FENCED", NULL });
+	table_open(&t, (const char *const[]){ "ROLE", ">PID", ">GENERATION", "STATE", ">UPTIME", ">RESTARTS",
+					      ">CONNECTIONS", "FENCED", NULL });
 	json_array_foreach(json_object_get(reply, "roles"), i, x)
 	{
 		table_cell(&t, admin_str(x, "name"));
@@ -60,10 +60,9 @@ static void show_roles(json_t *reply, struct buf *b)
 		table_cell(&t, fence_text(&t.arena, x));
 	}
 	table_print(&t, b);
-	json_array_foreach(json_object_get(reply, "roles"), i, x)
-	if (json_object_get(x, "failure"))
-		buf_printf(b, "%s: %s\n", json_string_value(json_object_get(x, "name")),
-			   json_string_value(json_object_get(x, "failure")));
+	json_array_foreach(json_object_get(reply, "roles"), i, x) if (json_object_get(x, "failure"))
+	    buf_printf(b, "%s: %s\n", json_string_value(json_object_get(x, "name")),
+		       json_string_value(json_object_get(x, "failure")));
 }
 
 static int show_status(json_t *reply)
@@ -72,7 +71,8 @@ static int show_status(json_t *reply)
 	struct arena a = { 0 };
 	struct str up = table_duration(&a, clock_wall_ms() - json_integer_value(json_object_get(reply, "started_ms")));
 	buf_printf(&b, "sluice %s is %s: pid %lld, generation %lld, up %.*s\n",
-		   json_string_value(json_object_get(reply, "version")), json_string_value(json_object_get(reply, "state")),
+		   json_string_value(json_object_get(reply, "version")),
+		   json_string_value(json_object_get(reply, "state")),
 		   (long long)json_integer_value(json_object_get(reply, "pid")),
 		   (long long)json_integer_value(json_object_get(reply, "generation")), STRF(up));
 	show_roles(reply, &b);
@@ -199,5 +199,6 @@ int cli_loglevel(const struct call *c)
 {
 	bool module = c->argc > 1;
 	return tell_server(c, "loglevel",
-			   json_pack("{s:s, s:s}", "module", module ? c->argv[0] : "", "level", c->argv[module]), false);
+			   json_pack("{s:s, s:s}", "module", module ? c->argv[0] : "", "level", c->argv[module]),
+			   false);
 }

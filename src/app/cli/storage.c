@@ -86,7 +86,8 @@ int cli_queue_rm(const struct call *c)
 	for (int i = 0; i < c->argc && code == EX_OK; i++) {
 		uint64_t id;
 		if (!num_parse(str_of(c->argv[i]), INT64_MAX, &id))
-			code = cli_fail(EX_USAGE, "\"%s\" is no queue number; sluice queue list shows them", c->argv[i]);
+			code = cli_fail(EX_USAGE, "\"%s\" is no queue number; sluice queue list shows them",
+					c->argv[i]);
 		else
 			json_decref(ask_verb(&a, "queue.rm", json_pack("{s:I}", "id", (json_int_t)id), &code));
 	}
@@ -113,15 +114,17 @@ int cli_store_check(const struct call *c)
 	}
 	buf_printf(&b, "%.*s", STRF(admin_str(r, "text")));
 	buf_printf(&b, "%lld accounts, %lld mailboxes, %lld messages, %lld contents, %lld files, %lld queued\n",
-		   (long long)number(r, "accounts"), (long long)number(r, "mailboxes"), (long long)number(r, "messages"),
-		   (long long)number(r, "contents"), (long long)number(r, "files"), (long long)number(r, "queue"));
+		   (long long)number(r, "accounts"), (long long)number(r, "mailboxes"),
+		   (long long)number(r, "messages"), (long long)number(r, "contents"), (long long)number(r, "files"),
+		   (long long)number(r, "queue"));
 	if (number(r, "problems") == 0)
 		buf_addz(&b, "the store is whole\n");
 	else
 		buf_printf(&b, "%lld problems, %lld of them repaired%s\n", (long long)number(r, "problems"),
 			   (long long)number(r, "repaired"),
-			   left > 0 && !call_option(c, "repair") ? "; sluice store check --repair mends what can be derived"
-								 : "");
+			   left > 0 && !call_option(c, "repair")
+			       ? "; sluice store check --repair mends what can be derived"
+			       : "");
 	json_decref(r);
 	code = cli_print(&b);
 	return code == EX_OK && left > 0 ? EX_DATAERR : code;
@@ -192,7 +195,7 @@ static int restore(struct loaded *l, const char *from)
 		return cli_fail(EX_NOUSER, "%s", e.text);
 	if (!user_mkdir(&u, store, 0700, &e) || !user_become(&u, &e))
 		return cli_fail(EX_CANTCREAT, "%s", e.text);
-	AUTO_CLOSE int lock = user_lock_folder(store, &e);
+	AUTO_CLOSE int lock = user_lock_folder(store, LOCK_WAIT_MS, &e);
 	if (lock < 0)
 		return cli_fail(EX_TEMPFAIL, "%s", e.text);
 	bool ok = admin_restore(from, store, progress_show, NULL, &e);

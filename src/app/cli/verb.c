@@ -156,7 +156,7 @@ int verbs_main(int argc, char **argv)
 		return argc == 0 ? EX_USAGE : code;
 	}
 	if (strcmp(argv[0], "--version") == 0)
-		argv[0] = (char *)(uintptr_t)"version";
+		argv[0] = (char *)(uintptr_t) "version";
 	const struct verb *v = verb_find(verbs, argc, argv, &used);
 	if (!v)
 		return unknown_verb(argc, argv);

@@ -18,17 +18,17 @@
 
 struct option_row {
 	const char *name; /* "json": --json; NULL ends the list */
-	char letter;	  /* 'c': -c; 0 = none */
+	char letter;      /* 'c': -c; 0 = none */
 	const char *arg;  /* what it takes ("FILE"), NULL = nothing */
 	const char *help;
 };
 struct call;
 struct verb {
-	const char *name;   /* "account add" */
-	const char *args;   /* "NAME [ADDRESS ...]" */
-	unsigned min, max;  /* how many arguments */
-	const char *line;   /* one line, no full stop */
-	const char *help;   /* the long text: paragraphs parted by \n\n */
+	const char *name;     /* "account add" */
+	const char *args;     /* "NAME [ADDRESS ...]" */
+	unsigned min, max;    /* how many arguments */
+	const char *line;     /* one line, no full stop */
+	const char *help;     /* the long text: paragraphs parted by \n\n */
 	const char *complete; /* what the shell offers for arguments: "file", "dir", "verb", "key", or NULL */
 	struct option_row options[VERB_OPTIONS];
 	int (*run)(const struct call *c);
@@ -37,9 +37,9 @@ struct verb {
 struct call {
 	const struct verb *verb;
 	int argc;
-	char **argv;			   /* arguments only */
+	char **argv;                      /* arguments only */
 	const char *values[VERB_OPTIONS]; /* as verb->options; "" for one without argument that was given */
-	const char *config;		   /* -c, $SLUICE_CONF or CONFIG_FILE */
+	const char *config;               /* -c, $SLUICE_CONF or CONFIG_FILE */
 };
 #define CONFIG_FILE "/etc/sluice/sluice.conf"
 

@@ -4,9 +4,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ANY    1000
-#define JSON   { "json", 0, NULL, "Print JSON instead of a table." }
-#define STDIN_PASSWORD { "password-stdin", 0, NULL, "Read the password from the first line of standard input." }
+#define ANY 1000
+#define JSON                                                      \
+	{                                                         \
+		"json", 0, NULL, "Print JSON instead of a table." \
+	}
+#define STDIN_PASSWORD                                                                                \
+	{                                                                                             \
+		"password-stdin", 0, NULL, "Read the password from the first line of standard input." \
+	}
 
 const struct verb verbs[] = {
 	/* clang-format off */
