@@ -58,7 +58,7 @@ static bool check_mode(const struct secret_ref *ref, const char *path, int fd, s
 
 static bool read_secret(const struct secret_ref *ref, struct arena *a, struct str *text, struct err *e)
 {
-	const char *path;
+	const char *path = "";
 	if (!find_secret(ref, a, &path, e))
 		return false;
 	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);

@@ -26,7 +26,7 @@ struct log_kv {
 #define KV(k, s)  ((struct log_kv){ .key = (k), .text = (s) })
 #define KVZ(k, z) ((struct log_kv){ .key = (k), .text = str_of(z) })
 /* Always in quotes, as the line of a failed login shows the user: filters match it so. */
-#define KVQ(k, s)  ((struct log_kv){ .key = (k), .text = (s), .quoted = true })
+#define KVQ(k, s) ((struct log_kv){ .key = (k), .text = (s), .quoted = true })
 #define KVN(k, v) ((struct log_kv){ .key = (k), .num = (int64_t)(v), .is_num = true })
 
 struct log_conf {

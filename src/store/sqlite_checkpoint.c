@@ -13,6 +13,8 @@
 #include "store/sqlite_store.h"
 
 #define PASSIVE_STEP ((uint64_t)4 << 20)
+#define AHEAD_LEFT   ((uint64_t)1 << 20) /* what RESTART may find left to do ... */
+#define AHEAD_TRIES  3                   /* ... or has to, if commits are as fast as we */
 #define LOOK_MS      1000
 #define COLLECT_MS   60000
 #define SWEEP_MS     3600000
@@ -68,6 +70,9 @@ static void restart(struct keeper *k)
 	struct err e;
 	int frames, moved;
 	k->restart_mono_ms = clock_mono_ms();
+	/* Everybody waits while we hold the turn: so first as much as can be moved beside the commits. */
+	for (int i = 0; i < AHEAD_TRIES && atomic_load(&sh->wal_octets) > atomic_load(&sh->wal_mark) + AHEAD_LEFT; i++)
+		passive(k);
 	if (!turn_take(sh, "checkpointer", &e)) {
 		log_warn("store.checkpoint_late", KVZ("why", e.text));
 		return;
