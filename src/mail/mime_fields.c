@@ -111,7 +111,7 @@ static const struct {
 	void (*set)(struct part *, struct str, struct arena *);
 } content_fields[] = {
 /* clang-format off */
-#define FIELD(name, set) { { name, sizeof name - 1 }, set }
+#define FIELD(name, set) { { name, sizeof(name) - 1 }, set }
 	FIELD("Content-Type", set_type),		/* RFC 2045 5 */
 	FIELD("Content-Transfer-Encoding", set_encoding), /* RFC 2045 6 */
 	FIELD("Content-Disposition", set_disposition),	/* RFC 2183 */
@@ -126,9 +126,9 @@ static const struct {
 #define CONTENT_FIELDS (sizeof content_fields / sizeof *content_fields)
 
 static const struct str envelope_fields[ENVELOPE_FIELDS] = {
-#define NAME(name)                    \
-	{                             \
-		name, sizeof name - 1 \
+#define NAME(name)                     \
+	{                              \
+		name, sizeof(name) - 1 \
 	}
 	NAME("Date"), NAME("Subject"), NAME("From"), NAME("Sender"),      NAME("Reply-To"),
 	NAME("To"),   NAME("Cc"),      NAME("Bcc"),  NAME("In-Reply-To"), NAME("Message-ID"),
