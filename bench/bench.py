@@ -243,6 +243,31 @@ def bench_start(args):
         f"processes {statistics.median(pss):.1f} MiB (goal 40)")
 
 
+def bench_idle(args):
+    """From reading the 250 to reading EXISTS in another session that idles."""
+    import imaplib
+    import smtplib
+    import ssl
+    trust = ssl._create_unverified_context()
+    with folder() as base, Sluice(base) as server:
+        reader = imaplib.IMAP4_SSL("127.0.0.1", server.imaps, ssl_context=trust)
+        reader.login("you@sandbox.test", "sandbox")
+        reader.select("INBOX")
+        reader.send(b"i IDLE\r\n")
+        reader.readline()
+        waits = []
+        with smtplib.SMTP("127.0.0.1", server.port) as sender:
+            for i in range(200):
+                sender.sendmail("a@b.example", "you@sandbox.test", f"Subject: {i}\r\n\r\nx\r\n")
+                said = time.monotonic()
+                while b"EXISTS" not in reader.readline():
+                    pass
+                waits.append((time.monotonic() - said) * 1000)
+        waits.sort()
+        say(f"idle: EXISTS after the 250: median {waits[100]:.2f} ms, p99 {waits[197]:.2f} ms, longest {waits[-1]:.2f} ms "
+            f"(goal 100 ms)")
+
+
 def bench_crash(args):
     env = {**os.environ, "SLUICE_CRASH_ROUNDS": "20" if args.quick else "200"}
     sys.exit(subprocess.run(["/usr/bin/python3", "-m", "pytest", "-q", "-s", "tests/e2e/test_crash.py"], cwd=ROOT,
@@ -255,6 +280,7 @@ BENCHES = {
     "million": (bench_million, "with 1,000,000 messages stored"),
     "hold": (bench_hold, "memory of 10,000 waiting sessions; work beside them"),
     "start": (bench_start, "time to listen, memory when idle"),
+    "idle": (bench_idle, "how soon IDLE tells of a message"),
     "crash": (bench_crash, "200 rounds of SIGKILL under load"),
 }
 
