@@ -195,7 +195,7 @@ class Postfix(Server):
 
     @classmethod
     def describe(cls):
-        return "Postfix " + subprocess.run(["postconf", "-h", "mail_version"], capture_output=True,
+        return "Postfix " + subprocess.run(["postconf", "-dh", "mail_version"], capture_output=True,
                                            text=True).stdout.strip()
 
 

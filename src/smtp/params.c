@@ -7,8 +7,8 @@
 #define ORCPT_MAX 500 /* RFC 3461 4.2 */
 
 /* xtext (RFC 3461 4): printable ASCII but "+" and "=", which are written as "+HH"; what that hides must be printable
- * too. */
-static bool xtext_valid(struct str s, bool utf8)
+ * too, and ASCII unless `hidden8`. */
+static bool xtext_valid(struct str s, bool utf8, bool hidden8)
 {
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
@@ -20,7 +20,7 @@ static bool xtext_valid(struct str s, bool utf8)
 		    s.p[i + 2] >= 'a')
 			return false;
 		int hidden = ch_hex(s.p[i + 1]) << 4 | ch_hex(s.p[i + 2]);
-		if (hidden < ' ' || hidden >= 0x7f)
+		if (hidden < ' ' || hidden == 0x7f || (hidden > 0x7f && !hidden8))
 			return false;
 		i += 2;
 	}
@@ -60,14 +60,14 @@ static bool take_ret(struct params *p, struct str v)
 static bool take_envid(struct params *p, struct str v)
 {
 	p->mail.envid = v;
-	return v.n <= ENVID_MAX && xtext_valid(v, false);
+	return v.n <= ENVID_MAX && xtext_valid(v, false, false);
 }
 
 /* Who sent it first, as another server believes: we trust nobody's word (RFC 4954 5), but the syntax stands. */
 static bool take_auth(struct params *p, struct str v)
 {
 	(void)p;
-	return str_eq(v, STR("<>")) || xtext_valid(v, true);
+	return str_eq(v, STR("<>")) || xtext_valid(v, true, false);
 }
 
 static bool take_notify(struct params *p, struct str v)
@@ -98,9 +98,10 @@ static bool take_orcpt(struct params *p, struct str v)
 	for (size_t i = 0; i < type.n; i++)
 		if (!ch_alnum(type.p[i]) && type.p[i] != '-')
 			return false;
-	/* RFC 6533 3: "utf-8" addresses may carry octets above 127 when SMTPUTF8 was said. */
+	/* RFC 6533 3: "utf-8" addresses may carry octets above 127 when SMTPUTF8 was said.  Postfix hides them in an
+	 * "rfc822" one; to refuse that would be to refuse all its international mail. */
 	bool utf8 = p->smtputf8 && str_eqi(type, STR("utf-8"));
-	return type.n > 0 && p->rcpt.orcpt.n <= ORCPT_MAX && xtext_valid(v, utf8);
+	return type.n > 0 && p->rcpt.orcpt.n <= ORCPT_MAX && xtext_valid(v, utf8, true);
 }
 
 enum { OF_MAIL = 1, OF_RCPT = 2 };

@@ -90,6 +90,8 @@ static void test_rcpt(void **state)
 		{ " ORCPT=utf-8;\xc3\xa9@x.example", false, 501, "" },
 		{ " ORCPT=utf-8;\xc3@x.example", true, 501, "" },
 		{ " ORCPT=rfc822;\xc3\xa9@x.example", true, 501, "" },
+		{ " ORCPT=rfc822;+C3+A9@x.example", false, 0, "ORCPT=rfc822;+C3+A9@x.example" },
+		{ " ORCPT=rfc822;+0D+0A@x.example", false, 501, "" },
 		{ " SIZE=1", false, 555, "" },
 	};
 	struct arena a = { 0 };

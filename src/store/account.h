@@ -8,7 +8,8 @@
  *
  * Lookup order: postmaster (bare, at our host name) ->
  * the configured postmaster account; domain must be ours; canonical localpart
- * (detail cut at the separator, case folded); exact; catchall of the domain; postmaster@domain.
+ * (detail cut at the separator, case folded); exact; postmaster@domain if the domain names one;
+ * catchall of the domain; postmaster@domain.
  */
 #pragma once
 #include "base/arena.h"

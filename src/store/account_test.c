@@ -6,8 +6,9 @@ static const struct domain_rule domains[] = {
 	{ STR("example.org"), STR("+-"), false, STR("catch"), STR_NONE },
 	{ STR("strict.example"), STR_NONE, true, STR_NONE, STR("boss") },
 	{ STR("plain.example"), STR("+"), false, STR_NONE, STR_NONE },
+	{ STR("both.example"), STR_NONE, false, STR("catch"), STR("boss") },
 };
-static const struct address_rules rules = { STR("mail.example.org"), STR("boss"), domains, 3 };
+static const struct address_rules rules = { STR("mail.example.org"), STR("boss"), domains, 4 };
 
 static int setup_people(void **state)
 {
@@ -65,6 +66,8 @@ static void test_lookup(void **state)
 		{ "postmaster", "strict.example", FOUND, "boss", "INBOX" },
 		{ "postmaster", "plain.example", FOUND, "boss", "INBOX" },
 		{ "postmaster", "example.org", FOUND, "catch", "INBOX" },
+		{ "Postmaster", "both.example", FOUND, "boss", "INBOX" },
+		{ "unknown", "both.example", FOUND, "catch", "INBOX" },
 		{ "you", "", NO_SUCH_USER, NULL, NULL },
 		{ "you", "mail.example.org", NO_SUCH_USER, NULL, NULL },
 		{ "postmaster", "unknown.example", NOT_OURS, NULL, NULL },

@@ -123,11 +123,14 @@ static enum found look(struct tx *tx, struct lookup *l, struct err *e)
 		f = to_alias(tx, l, local, e);
 	if (f != NO_SUCH_USER)
 		return f;
+	/* A postmaster that the domain names is not anybody; the server's own is only better than nobody. */
+	bool postmaster = is_postmaster(local);
+	if (postmaster && rule->postmaster.n > 0)
+		return to_account(tx, l, rule->postmaster, e);
 	if (rule->catchall.n > 0)
 		return to_account(tx, l, rule->catchall, e);
-	struct str postmaster = rule->postmaster.n > 0 ? rule->postmaster : postmaster_of_all(l->rules);
-	if (is_postmaster(local) && postmaster.n > 0)
-		return to_account(tx, l, postmaster, e);
+	if (postmaster && postmaster_of_all(l->rules).n > 0)
+		return to_account(tx, l, postmaster_of_all(l->rules), e);
 	return NO_SUCH_USER;
 }
 

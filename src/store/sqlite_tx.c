@@ -109,9 +109,22 @@ static bool is_damage(int rc)
 	return (rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB;
 }
 
+/* What the kernel said, when that is the trouble.  A COMMIT that fails does not tell; the WAL's file remembers. */
+static int system_errno(struct tx *tx, int rc)
+{
+	sqlite3_file *wal = NULL;
+	if (!tx->db || (rc & 0xff) != SQLITE_IOERR)
+		return 0;
+	int no = sqlite3_system_errno(tx->db);
+	if (no == 0 && sqlite3_file_control(tx->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal) == SQLITE_OK && wal &&
+	    wal->pMethods)
+		wal->pMethods->xFileControl(wal, SQLITE_FCNTL_LAST_ERRNO, &no);
+	return no;
+}
+
 static bool is_full(struct tx *tx, int rc)
 {
-	int no = (rc & 0xff) == SQLITE_IOERR ? sqlite3_system_errno(tx->db) : 0;
+	int no = system_errno(tx, rc);
 	return (rc & 0xff) == SQLITE_FULL || no == ENOSPC || no == EDQUOT;
 }
 
@@ -138,10 +151,13 @@ bool tx_fail(struct tx *tx, int rc, struct err *e)
 	}
 	if ((rc & 0xff) == SQLITE_CANTOPEN)
 		return err_set(e, ERR_TEMP, "the store cannot be opened (%s): is it there, and is it ours?", why);
-	if ((rc & 0xff) == SQLITE_READONLY || (rc & 0xff) == SQLITE_PERM)
+	if ((rc & 0xff) == SQLITE_READONLY || (rc & 0xff) == SQLITE_PERM || system_errno(tx, rc) == EROFS)
 		return err_set(e, ERR_TEMP, "the store cannot be written (%s): is its file system read-only?", why);
 	if ((rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED)
 		return err_set(e, ERR_TEMP, "the store is in use by another program");
+	if ((rc & 0xff) == SQLITE_IOERR)
+		return err_set(e, ERR_TEMP, "the store's disk failed (%s %d, %s): see the kernel's log", why, rc,
+			       strerror(system_errno(tx, rc)));
 	return err_set(e, ERR_TEMP, "the store answered: %s (%d)", why, rc);
 }
 

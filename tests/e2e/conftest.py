@@ -72,16 +72,20 @@ class Sandbox:
                 time.sleep(0.02)
         raise AssertionError("the sandbox did not come up: " + self.output.read_text(errors="replace"))
 
-    def pids(self):
-        """The parent and its roles: {"parent": pid, "smtp": pid, ...}."""
-        found = {"parent": self.process.pid}
+    def all_pids(self):
+        """The roles of all generations: {pid: "smtp", ...}."""
+        found = {}
         children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         for pid in children:
             with contextlib.suppress(OSError):
                 words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
                 if b"role" in words:
-                    found[words[words.index(b"role") + 1].decode()] = int(pid)
+                    found[int(pid)] = words[words.index(b"role") + 1].decode()
         return found
+
+    def pids(self):
+        """The parent and its roles, of two the one that was started last: {"parent": pid, "smtp": pid, ...}."""
+        return {"parent": self.process.pid, **{role: pid for pid, role in self.all_pids().items()}}
 
     def kill(self, who):
         """SIGKILL one role, or "tree": the parent and all roles at once."""

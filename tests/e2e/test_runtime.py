@@ -9,7 +9,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import SLUICE, Sandbox, message, wait_for
+from conftest import SLUICE, Sandbox, message, trusting, wait_for
 
 
 def test_status_is_lsb(own_sandbox):
@@ -105,6 +105,185 @@ def test_reload_takes_effect_and_sessions_go_on(own_sandbox):
     # The session of before is not cut off in the middle of its transaction, if it still answers at all it is in order.
     with contextlib.suppress(smtplib.SMTPServerDisconnected):
         assert held.noop()[0] in (250, 421)
+
+
+def change(sandbox, old, new):
+    text = sandbox.config.read_text()
+    assert old in text
+    sandbox.config.write_text(text.replace(old, new, 1))
+
+
+def test_reload_replaces_only_who_is_concerned(own_sandbox):
+    sandbox = own_sandbox
+    first = sandbox.pids()
+
+    def reload(old, new):
+        change(sandbox, old, new)
+        sandbox.cli("reload")
+        return wait_for(lambda: len(sandbox.all_pids()) == 4 and sandbox.pids())
+    second = reload("domain ", "imap { nesting 60 }\ndomain ")
+    assert {role for role in first if first[role] != second[role]} == {"imap"}
+    third = reload("domain ", "auth { workers 3 }\ndomain ")
+    assert {role for role in first if second[role] != third[role]} == {"auth"}
+    sandbox.send(message("through all of it"))
+    client = sandbox.imap()  # a login asks the new auth role from the imap role that stayed
+    assert client.select("INBOX")[1] == [b"1"]
+    # Levels and certificates are messages: no new process, and a session that is open does not notice.
+    trust = sandbox.folder / "cert.pem"
+    before = fingerprint(sandbox)
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
+                    "2", "-subj", "/CN=changed", "-keyout", sandbox.folder / "key.pem", "-out", trust], check=True,
+                   capture_output=True)
+    assert reload("log {", "log { level debug;") == third
+    assert fingerprint(sandbox) != before
+    assert client.noop()[0] == "OK"
+    assert sandbox.cli("status").returncode == 0
+    wait_for(lambda: " debug " in sandbox.log())
+    roles = {role["name"]: role["generation"] for role in sandbox.json("status")["roles"]}
+    assert roles == {"smtp": 1, "imap": 2, "auth": 3, "queue": 1}
+    assert sandbox.json("status")["generation"] == 4
+
+
+def fingerprint(sandbox):
+    with socket.create_connection(("127.0.0.1", sandbox.port("imaps")), 5) as s:
+        with trusting().wrap_socket(s) as t:
+            return t.getpeercert(True)
+
+
+def test_reload_closes_and_opens_ports(own_sandbox):
+    sandbox = own_sandbox
+    base, now = sandbox.port("submission"), sandbox.port("submission") + 5
+    first = sandbox.pids()
+    change(sandbox, f"submission {base}", f"submission {now}")
+    sandbox.cli("reload")
+    assert {r for r in first if first[r] != sandbox.pids()[r]} == {"smtp"}
+    with smtplib.SMTP("127.0.0.1", now, timeout=5) as client:
+        assert client.noop()[0] == 250
+
+    def closed():
+        with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", base), 2):
+            return False
+        return True
+    wait_for(closed)
+    # One that cannot be had: refused as a whole, what served goes on.
+    taken = sandbox.port("submission") + 7
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", taken))
+        s.listen()
+        change(sandbox, f"submission {now}", f"submission {taken}")
+        done = sandbox.cli("reload", check=False)
+        assert done.returncode == 69 and str(taken) in done.stderr
+    with smtplib.SMTP("127.0.0.1", now, timeout=5) as client:
+        assert client.noop()[0] == 250
+
+
+def test_reloads_do_not_pile_up(own_sandbox):
+    """Ten reloads under sessions that do not end: never three processes of one role."""
+    sandbox = own_sandbox
+    change(sandbox, "times { stop 1s }", "times { stop 10m }\nimap { nesting 60 }\nmx { targets 900 }")
+    sandbox.cli("reload")
+    held = []
+    queue = sandbox.pids()["queue"]
+    for i in range(10):
+        idle = sandbox.imap()
+        idle.send(b"x IDLE\r\n")
+        data = sandbox.smtp()
+        data.ehlo()
+        data.mail("a@b.example")
+        data.rcpt("you@sandbox.test")
+        data.docmd("DATA")
+        data.send(b"Subject: never ends\r\n\r\n")
+        stuck = sandbox.imap(login=False)
+        stuck.send(b"x LOGIN {3}\r\n")  # its literal never comes
+        held += [idle, data, stuck]
+        change(sandbox, f"nesting {60 + i}", f"nesting {61 + i}")
+        change(sandbox, f"targets {900 + i}", f"targets {901 + i}")
+        sandbox.cli("reload")
+        roles = sandbox.all_pids()
+        for role in ("smtp", "imap"):
+            assert len([r for r in roles.values() if r == role]) <= 2, roles
+        assert len(roles) <= 6 and sandbox.pids()["queue"] == queue
+    sandbox.send(message("and it serves"))
+    assert sandbox.imap().select("INBOX")[1] == [b"1"]
+
+
+def test_third_reload_ends_the_oldest(own_sandbox):
+    """A role that does not leave: the next reload but one does not wait for it for longer than a moment."""
+    sandbox = own_sandbox
+    change(sandbox, "times { stop 1s }", "times { stop 10m }\nimap { nesting 60 }")
+    first = sandbox.pids()["imap"]
+    os.kill(first, signal.SIGSTOP)
+    sandbox.cli("reload")
+    smtp = sandbox.pids()["smtp"]
+    change(sandbox, "nesting 60", "nesting 61")
+    sandbox.cli("reload")  # when it has answered, the third serves, so the first is gone
+    roles = sandbox.all_pids()
+    assert first not in roles and len([r for r in roles.values() if r == "imap"]) <= 2
+    assert sandbox.pids()["smtp"] == smtp
+    assert sandbox.imap().select("INBOX")[0] == "OK"
+
+
+def test_oldest_of_another_role_may_finish(own_sandbox):
+    sandbox = own_sandbox
+    change(sandbox, "times { stop 1s }", "times { stop 10m }\nimap { nesting 60 }\nauth { workers 2 }")
+    sandbox.cli("reload")
+    old = sandbox.pids()["imap"]
+    os.kill(old, signal.SIGSTOP)
+    change(sandbox, "nesting 60", "nesting 61")
+    sandbox.cli("reload")
+    for workers in range(2, 5):
+        change(sandbox, f"workers {workers}", f"workers {workers + 1}")
+        sandbox.cli("reload")
+        assert old in sandbox.all_pids()
+    os.kill(old, signal.SIGCONT)
+    wait_for(lambda: old not in sandbox.all_pids())
+    assert sandbox.imap().select("INBOX")[0] == "OK"
+
+
+def test_reload_waits_for_the_start(place):
+    sandbox = Sandbox(place / "box").start()
+    sandbox.stop()
+    sandbox.start(wait=False)
+    try:
+        wait_for(lambda: (sandbox.folder / "run/control.sock").exists())
+        codes = {sandbox.cli("reload", check=False).returncode for _ in range(5)}
+        assert codes <= {0, 69}, codes  # 69: not even the socket listened yet
+        assert sandbox.cli("reload").returncode == 0
+    finally:
+        sandbox.stop()
+
+
+def test_stop_is_in_order(place):
+    """^C goes to the whole group: who leaves by it has not died, and is not started again."""
+    sandbox = Sandbox(place / "box").start()
+    client = sandbox.imap()
+    client.send(b"x IDLE\r\n")
+    for pid in sandbox.pids().values():
+        os.kill(pid, signal.SIGTERM)
+    assert sandbox.process.wait(20) == 0
+    log = sandbox.log()
+    assert "role.died" not in log and " error " not in log, log
+    assert len([line for line in log.splitlines() if "role.ready" in line]) == 4
+
+
+def test_closed_folder_is_said(place):
+    """The roles are somebody else when root starts them: a folder that they cannot come to is named."""
+    if os.getuid() != 0:
+        pytest.skip("only root gives up being root")
+    closed = place / "closed"
+    closed.mkdir(mode=0o700)
+    done = subprocess.run([SLUICE, "sandbox", "--dir", closed / "box"], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 73 and f"{closed} (mode 0700)" in done.stderr and "chmod" in done.stderr
+    assert not list(closed.iterdir())
+    # A throwaway one goes where it can.
+    process = subprocess.Popen([SLUICE, "sandbox", "--port-base", str(Sandbox(place / "unused").base)],
+                               env={**os.environ, "TMPDIR": str(closed)}, stdout=subprocess.PIPE, text=True)
+    try:
+        assert str(closed) not in process.stdout.readline()
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+    assert process.returncode == 0
 
 
 def test_serve_refuses_a_broken_configuration(place):
