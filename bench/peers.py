@@ -108,12 +108,20 @@ class Server:
 
 
 class Sluice(Server):
+    """`sluice serve`, in the folder and with the accounts that the sandbox makes; it logs to a file, as others do."""
+
     name = "sluice"
 
-    def start(self):
+    def __init__(self, folder, **options):
+        super().__init__(folder, **options)
         base = 21000
         self.port, self.imaps = base + 25, base + 93
         self.process = self.spawn(SLUICE, "sandbox", "--dir", self.folder / "box", "--port-base", base)
+        self.wait_ready()
+        self.stop()
+
+    def start(self):
+        self.process = self.spawn(SLUICE, "serve", "-c", self.folder / "box/sluice.conf")
 
     def stop(self):
         if not self.process:

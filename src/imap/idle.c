@@ -15,12 +15,14 @@
 static struct {
 	pthread_mutex_t mu; /* guards all below, and every session's idler */
 	struct idler *slot[BELL_SLOTS];
+	unsigned n;          /* sessions in all slots: while there is none, nobody waits for the bell */
+	pthread_cond_t came; /* the first of them, or the end */
 	struct bell_thread {
 		struct store *store; /* NULL: free */
 		pthread_t thread;
 		bool stop;
 	} threads[4]; /* a role has one store; tests a few */
-} idlers = { .mu = PTHREAD_MUTEX_INITIALIZER };
+} idlers = { .mu = PTHREAD_MUTEX_INITIALIZER, .came = PTHREAD_COND_INITIALIZER };
 
 static void idle_enter(struct session *s)
 {
@@ -34,6 +36,8 @@ static void idle_enter(struct session *s)
 	if (i->next)
 		i->next->link = &i->next;
 	*head = i;
+	if (idlers.n++ == 0)
+		pthread_cond_broadcast(&idlers.came);
 	pthread_mutex_unlock(&idlers.mu);
 }
 
@@ -46,6 +50,7 @@ void idle_leave(struct session *s)
 		if (i->next)
 			i->next->link = i->link;
 		i->link = NULL;
+		idlers.n--;
 	}
 	pthread_mutex_unlock(&idlers.mu);
 }
@@ -68,6 +73,10 @@ static void *bell_main(void *arg)
 	for (unsigned i = 0; i < BELL_SLOTS; i++)
 		known[i] = bell_seq(st, i);
 	while (!t->stop) {
+		if (idlers.n == 0) { /* a ring that nobody hears costs the ringer no system call */
+			pthread_cond_wait(&idlers.came, &idlers.mu);
+			continue;
+		}
 		for (unsigned i = 0; i < BELL_SLOTS; i++) {
 			uint32_t now = bell_seq(st, i);
 			if (now != known[i])
@@ -106,6 +115,7 @@ void imap_bell_stop(struct store *st)
 		if (t->store != st)
 			continue;
 		t->stop = true;
+		pthread_cond_broadcast(&idlers.came);
 		pthread_mutex_unlock(&idlers.mu);
 		bell_nudge(st);
 		pthread_join(t->thread, NULL);
