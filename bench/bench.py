@@ -51,6 +51,7 @@ def filesystem(folder):
 def journaled(size_gib=6):
     """A journaled ext4 in a loop file: closer to the disks that people have."""
     base = pathlib.Path(tempfile.mkdtemp(prefix="sluice-bench-", dir="/var/tmp"))
+    base.chmod(0o755)
     image, mount = base / "image", base / "mount"
     mount.mkdir()
     with open(image, "wb") as f:
@@ -58,6 +59,7 @@ def journaled(size_gib=6):
     subprocess.run(["mkfs.ext4", "-q", "-O", "has_journal", image], check=True)
     subprocess.run(["mount", "-o", "loop", image, mount], check=True)
     try:
+        mount.chmod(0o755)
         yield mount
     finally:
         for _ in range(20):
@@ -151,16 +153,20 @@ def bench_accept(args):
     say("\nSyncs")
     for kind in [Sluice, *peers]:
         syncs(kind)
-    if not args.quick:
-        with journaled() as base:
-            say(f"\nthe first row again on {filesystem(base)} in a loop file")
-            us, them = [], []
-            for _ in range(3):
-                us.append(accept_once(Sluice, base, 4096, 0, seconds))
-                them.append(accept_once(Postfix, base, 4096, 0, seconds))
-            a, b = (statistics.median(r["rate"] for r in x) for x in (us, them))
-            say(f"  = us {a:.0f}/s, Postfix {b:.0f}/s: ratio {a / b:.1f}")
     return rows
+
+
+def bench_journal(args):
+    """The first row of accept on a journaled file system."""
+    with journaled() as base:
+        say(f"4 KiB, 50 connections, on {filesystem(base)} in a loop file; 5 interleaved runs")
+        runs = {Sluice: [], Postfix: []}
+        for _ in range(5):
+            for kind, rates in runs.items():
+                rates.append(accept_once(kind, base, 4096, 0, args.seconds)["rate"])
+        a, b = (statistics.median(rates) for rates in runs.values())
+        say(f"  = us {a:.0f}/s (spread {spread(runs[Sluice]):.0%}), Postfix {b:.0f}/s (spread {spread(runs[Postfix]):.0%}): "
+            f"ratio {a / b:.1f}")
 
 
 def bench_minute(args):
@@ -278,6 +284,7 @@ def bench_crash(args):
 
 BENCHES = {
     "accept": (bench_accept, "4 KiB and 64 KiB messages, us and Postfix (and OpenSMTPD with --opensmtpd)"),
+    "journal": (bench_journal, "accept on a journaled ext4 in a loop file, us and Postfix"),
     "minute": (bench_minute, "60 s of load: slowest replies, WAL"),
     "million": (bench_million, "with 1,000,000 messages stored"),
     "hold": (bench_hold, "memory of 10,000 waiting sessions; work beside them"),
