@@ -153,9 +153,13 @@ static bool do_address_rm(struct admin *ad, json_t *args, json_t *out, struct ar
 
 static bool do_address_list(struct admin *ad, json_t *args, json_t *out, struct arena *a, struct err *e)
 {
+	struct str account = admin_str(args, "account");
+	struct account known;
 	struct address_row *rows;
 	size_t n;
-	if (!address_list(ad->store, admin_str(args, "account"), a, &rows, &n, e))
+	if (account.n > 0 && !account_find(ad->store, account, a, &known, e))
+		return false;
+	if (!address_list(ad->store, account, a, &rows, &n, e))
 		return false;
 	json_t *list = json_array();
 	for (size_t i = 0; i < n; i++)
@@ -177,8 +181,12 @@ static bool do_alias_add(struct admin *ad, json_t *args, json_t *out, struct are
 	if (n == 0 || n > MEMBERS_MAX)
 		return err_set(e, ERR_PERM, "an alias needs 1 to %d accounts", MEMBERS_MAX);
 	struct str *accounts = ARENA_ARRAY(a, struct str, n);
-	for (size_t i = 0; i < n; i++)
-		accounts[i] = str_of(json_string_value(json_array_get(members, i)));
+	for (size_t i = 0; i < n; i++) {
+		const char *name = json_string_value(json_array_get(members, i));
+		if (!name)
+			return err_set(e, ERR_PERM, "an account's name is no string");
+		accounts[i] = str_of(name);
+	}
 	if (!alias_add(ad->store, &ad->loaded->settings.rules, x.local, x.domain, accounts, n, e))
 		return false;
 	json_object_set_new(out, "address", admin_text(address_text(a, &x)));
@@ -187,10 +195,16 @@ static bool do_alias_add(struct admin *ad, json_t *args, json_t *out, struct are
 
 static bool do_alias_rm(struct admin *ad, json_t *args, json_t *out, struct arena *a, struct err *e)
 {
+	struct str account = admin_str(args, "account");
 	struct address x;
 	(void)out;
-	return need_address(args, a, &x, e) &&
-	       alias_remove(ad->store, &ad->loaded->settings.rules, x.local, x.domain, admin_str(args, "account"), e);
+	if (!need_address(args, a, &x, e))
+		return false;
+	if (alias_remove(ad->store, &ad->loaded->settings.rules, x.local, x.domain, account, e))
+		return true;
+	return account.n == 0 || e->kind != ERR_PERM ? false
+						     : err_set(e, ERR_PERM, "there is no alias %.*s that reaches %.*s",
+							       STRF(address_text(a, &x)), STRF(account));
 }
 
 static bool do_alias_list(struct admin *ad, json_t *args, json_t *out, struct arena *a, struct err *e)

@@ -1,5 +1,6 @@
 #include "app/children.h"
 
+#include "app/essence.h"
 #include "app/role.h"
 #include "base/log.h"
 #include <errno.h>
@@ -30,8 +31,13 @@ struct generation *generation_new(unsigned number, struct loaded *loaded)
 	g->log_fd = -1;
 	g->loaded = *loaded;
 	*loaded = (struct loaded){ 0 };
-	for (size_t i = 0; i < ROLES; i++)
-		g->slots[i] = (struct slot){ .row = &roles[i], .gen = g };
+	for (size_t i = 0; i < ROLES; i++) {
+		g->slots[i] = calloc(1, sizeof *g->slots[i]);
+		if (!g->slots[i])
+			abort();
+		g->slots[i]->row = &roles[i];
+		g->slots[i]->gen = g;
+	}
 	return g;
 }
 
@@ -40,8 +46,9 @@ void generation_free(struct generation *g)
 	if (!g)
 		return;
 	for (size_t i = 0; i < ROLES; i++) {
-		free(g->slots[i].fence);
-		free(g->slots[i].folder);
+		free(g->slots[i]->fence);
+		free(g->slots[i]->folder);
+		free(g->slots[i]);
 	}
 	if (g->log_fd >= 0)
 		close(g->log_fd);
@@ -51,37 +58,78 @@ void generation_free(struct generation *g)
 	free(g);
 }
 
-void generation_want(struct generation *g, struct generation *before)
-{
-	for (size_t i = 0; i < ROLES; i++) {
-		struct slot *s = &g->slots[i];
-		s->wanted = role_needed(s->row, &g->loaded.settings);
-		if (s->row->has & HAS_CHECKPOINT && before && before->slots[i].state != SLOT_GONE)
-			s->after = &before->slots[i];
-		if (s->wanted)
-			s->state = SLOT_WAITING;
-	}
-}
-
 bool slot_alive(const struct slot *s)
 {
 	return s->pid > 0;
 }
 
+/* May the process of `s` go on under the next generation? */
+static bool stays(const struct slot *s, const struct generation *next)
+{
+	if (s->row->when == WHEN_ASKED)
+		return slot_alive(s); /* it ends by itself */
+	/* One that a verb asked for is wanted as long as it lives. */
+	bool needed = role_needed(s->row, &next->loaded.settings) || s->row->when == WHEN_LOGIN;
+	return s->wanted && needed && role_same(s->row, &s->gen->loaded, &next->loaded);
+}
+
+void generation_want(struct generation *g, struct generation *before, struct generation *oldest)
+{
+	for (size_t i = 0; i < ROLES; i++) {
+		struct slot *s = g->slots[i];
+		g->keeps[i] = before && stays(before->slots[i], g);
+		s->wanted = !g->keeps[i] && role_needed(s->row, &g->loaded.settings);
+		if (!s->wanted)
+			continue;
+		s->state = SLOT_WAITING;
+		if (s->row->has & HAS_CHECKPOINT && before && before->slots[i]->state != SLOT_GONE)
+			s->after = before->slots[i];
+		else if (oldest && slot_alive(oldest->slots[i]))
+			s->after = oldest->slots[i];
+	}
+}
+
 bool generation_ready(const struct generation *g)
 {
 	for (size_t i = 0; i < ROLES; i++) {
-		const struct slot *s = &g->slots[i];
-		if (s->wanted && s->state != SLOT_READY && !s->after)
+		const struct slot *s = g->slots[i];
+		bool later = s->row->has & HAS_CHECKPOINT && s->after;
+		if (s->wanted && s->state != SLOT_READY && !later)
 			return false;
 	}
 	return true;
 }
 
+static void swap_slots(struct generation *a, struct generation *b, size_t i)
+{
+	struct slot *s = a->slots[i];
+	a->slots[i] = b->slots[i];
+	b->slots[i] = s;
+	a->slots[i]->gen = a;
+	b->slots[i]->gen = b;
+}
+
+void generation_inherit(struct generation *g, struct generation *before)
+{
+	for (size_t i = 0; i < ROLES; i++)
+		if (g->keeps[i])
+			swap_slots(g, before, i);
+}
+
+void generation_merge(struct generation *before, struct generation *oldest)
+{
+	for (size_t i = 0; i < ROLES; i++)
+		/* The oldest checkpointer has nothing to finish, and its successors wait for it. */
+		if (slot_alive(oldest->slots[i]) && !slot_alive(before->slots[i]) &&
+		    !(oldest->slots[i]->row->has & HAS_CHECKPOINT))
+			swap_slots(before, oldest, i);
+	generation_kill(oldest);
+}
+
 bool generation_gone(const struct generation *g)
 {
 	for (size_t i = 0; i < ROLES; i++)
-		if (slot_alive(&g->slots[i]))
+		if (slot_alive(g->slots[i]))
 			return false;
 	return true;
 }
@@ -114,24 +162,18 @@ static void become_role(const struct slot *s, const struct nest *n, int sock)
 	_exit(EX_OSERR);
 }
 
-static bool serves_listener(const struct role_row *row, const struct settings *s, size_t listener)
-{
-	for (size_t k = 0; k < s->listens[listener].nservices; k++)
-		if (role_serves(row, s->listens[listener].services[k].service))
-			return true;
-	return false;
-}
-
 bool slot_send_certs(struct slot *s, const struct secrets *secrets)
 {
+	const struct settings *settings = &s->gen->loaded.settings;
 	bool ok = true;
 	if (!(s->row->has & HAS_TLS))
 		return true;
 	for (size_t i = 0; i < secrets->n && ok; i++) {
 		const struct pem_pair *p = &secrets->pairs[i];
-		if (serves_listener(s->row, &s->gen->loaded.settings, p->id >> 8))
-			ok = slot_send(s, LETTER_CERT, p->id, p->pem.cert, -1) &&
-			     slot_send(s, LETTER_KEY, p->id, p->pem.key, -1);
+		if (!role_serves_listener(s->row, &settings->listens[p->listener]))
+			continue;
+		uint32_t id = role_rank(s->row, settings, p->listener) << 8 | p->index;
+		ok = slot_send(s, LETTER_CERT, id, p->pem.cert, -1) && slot_send(s, LETTER_KEY, id, p->pem.key, -1);
 	}
 	return ok;
 }
@@ -153,6 +195,17 @@ static bool send_levels(struct slot *s, struct str levels)
 		if (!slot_send(s, LETTER_LEVEL, 0, str_cut(&levels, '\n'), -1))
 			return false;
 	return true;
+}
+
+void slot_freshen(struct slot *s, struct str levels)
+{
+	if (!slot_alive(s) || s->state == SLOT_LEAVING)
+		return;
+	if (s->row->has & HAS_TLS && slot_send_certs(s, &s->gen->secrets))
+		slot_send(s, LETTER_SWAP, 0, STR_NONE, -1);
+	send_levels(s, levels);
+	if (s->gen->log_fd >= 0)
+		slot_send(s, LETTER_LOG, 0, STR_NONE, s->gen->log_fd);
 }
 
 static bool send_birth(struct slot *s, const struct nest *n)
@@ -197,6 +250,7 @@ bool slot_spawn(struct slot *s, const struct nest *n, int64_t mono_ms, struct er
 		return false;
 	}
 	s->pid = pid;
+	s->born = s->gen->number;
 	s->state = SLOT_STARTING;
 	post_open(&s->post, pair[0]);
 	letters_open(&s->letters, pair[0]);
@@ -241,8 +295,10 @@ void slot_died(struct slot *s, int64_t mono_ms)
 		s->restarts++;
 		s->due_mono_ms = mono_ms + backoff_next(&s->backoff, mono_ms - s->born_mono_ms);
 	} else {
-		s->state = SLOT_IDLE;
+		s->state = s->again ? SLOT_WAITING : SLOT_IDLE;
+		s->due_mono_ms = mono_ms;
 	}
+	s->again = false;
 }
 
 void slot_leave(struct slot *s, int64_t ms, int64_t mono_ms)
@@ -269,7 +325,7 @@ void slot_kill(struct slot *s)
 void generation_kill(struct generation *g)
 {
 	for (size_t i = 0; i < ROLES; i++) {
-		struct slot *s = &g->slots[i];
+		struct slot *s = g->slots[i];
 		s->wanted = false;
 		s->state = SLOT_LEAVING;
 		slot_kill(s);
@@ -283,13 +339,13 @@ void generation_leave(struct generation *g, int64_t ms, int64_t mono_ms)
 {
 	bool sessions = false;
 	for (size_t i = 0; i < ROLES; i++) {
-		struct slot *s = &g->slots[i];
+		struct slot *s = g->slots[i];
 		if (s->row->services && s->state != SLOT_LEAVING)
 			slot_leave(s, ms, mono_ms);
 		sessions |= s->row->services && slot_alive(s);
 	}
 	for (size_t i = 0; i < ROLES; i++) {
-		struct slot *s = &g->slots[i];
+		struct slot *s = g->slots[i];
 		/* A checkpointer has no sessions to finish, and its successor waits for it. */
 		if (!s->row->services && (!sessions || s->row->has & HAS_CHECKPOINT) && s->state != SLOT_LEAVING)
 			slot_leave(s, ms, mono_ms);
@@ -305,7 +361,7 @@ int64_t slots_tick(struct generation *g, const struct nest *n, int64_t mono_ms)
 {
 	int64_t next = INT64_MAX;
 	for (size_t i = 0; i < ROLES; i++) {
-		struct slot *s = &g->slots[i];
+		struct slot *s = g->slots[i];
 		struct err e = { 0 };
 		if (s->after && s->after->state == SLOT_GONE)
 			s->after = NULL;

@@ -9,6 +9,10 @@
  *
  * A slot that is told to leave while it waits is GONE at once.  Nothing here
  * blocks but for handing a birth to a fresh process.  The parent has one thread.
+ *
+ * A reload makes a new generation, but roles that would live the same under
+ * it are not replaced: their slots move into it.  So what points to a slot stays
+ * right, and slot->born says which generation its process came with.
  */
 #pragma once
 #include "app/backoff.h"
@@ -26,8 +30,10 @@ struct slot {
 	struct generation *gen;
 	enum slot_state state;
 	bool wanted;        /* start it again when it dies */
+	bool again;         /* WHEN_ASKED: start it once more, when the process that has done its work is gone */
 	struct slot *after; /* not before that one is gone (the checkpointer of the generation before) */
 	pid_t pid;
+	unsigned born; /* number of the generation that started the process */
 	struct post post;
 	struct letters letters;
 	int64_t born_mono_ms, due_mono_ms, kill_mono_ms;
@@ -44,7 +50,8 @@ struct generation {
 	struct secrets secrets;
 	struct sockets sockets;
 	int log_fd; /* the roles' log; -1: they open or inherit their own */
-	struct slot slots[ROLES];
+	struct slot *slots[ROLES];
+	bool keeps[ROLES]; /* not started anew: to be moved here from the generation before */
 };
 struct nest { /* what all generations share */
 	struct user user;
@@ -56,9 +63,15 @@ struct nest { /* what all generations share */
 /* An empty generation over `loaded`, which it takes. */
 struct generation *generation_new(unsigned number, struct loaded *loaded);
 void generation_free(struct generation *g);
-/* Which roles are wanted; `before`: whose checkpointer must be gone first. */
-void generation_want(struct generation *g, struct generation *before);
-bool generation_ready(const struct generation *g); /* all that may start have started */
+/* Which roles are wanted anew, which are kept from `before`, and whose end must be awaited: that of the checkpointer
+ * before, and of a process of `oldest`, so that there are never three of one role.  Both may be NULL. */
+void generation_want(struct generation *g, struct generation *before, struct generation *oldest);
+/* All that is to be started serves, but for a checkpointer that waits for the one before. */
+bool generation_ready(const struct generation *g);
+/* Move what `g` keeps of `before` into it. */
+void generation_inherit(struct generation *g, struct generation *before);
+/* `before` is about to leave: move what still lives of `oldest` into it, and kill what has no place there. */
+void generation_merge(struct generation *before, struct generation *oldest);
 bool generation_gone(const struct generation *g);
 /* Kill what still lives of it and wait for that: a moment, since nothing resists SIGKILL. */
 void generation_kill(struct generation *g);
@@ -79,4 +92,6 @@ bool slot_send(struct slot *s, enum letter_kind kind, uint32_t id, struct str te
 bool slot_alive(const struct slot *s); /* it has a process */
 /* Certificates and keys for its listeners. */
 bool slot_send_certs(struct slot *s, const struct secrets *secrets);
+/* What a role that is kept has to hear of its new generation: certificates, log levels, log file. */
+void slot_freshen(struct slot *s, struct str levels);
 const char *slot_state_name(enum slot_state s);

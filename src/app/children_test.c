@@ -1,6 +1,8 @@
 #include "app/children.h"
 #include "base/test.h"
 
+#include <stdio.h>
+
 static void test_backoff(void **state)
 {
 	static const struct {
@@ -62,7 +64,7 @@ static void test_slot_life(void **state)
 {
 	struct loaded none = { 0 };
 	struct generation *g = generation_new(1, &none);
-	struct slot *s = &g->slots[ROLE_SMTP];
+	struct slot *s = g->slots[ROLE_SMTP];
 	(void)state;
 	s->wanted = true;
 	s->state = SLOT_READY;
@@ -86,14 +88,123 @@ static void test_checkpointer_waits(void **state)
 	struct generation *before = generation_new(1, &none), *next = generation_new(2, &none2);
 	struct nest nest = { .shared_fd = -1, .lock_fd = -1 };
 	(void)state;
-	before->slots[ROLE_QUEUE].state = SLOT_READY;
-	generation_want(next, before);
-	assert_ptr_equal(next->slots[ROLE_QUEUE].after, &before->slots[ROLE_QUEUE]);
+	before->slots[ROLE_QUEUE]->state = SLOT_READY;
+	generation_want(next, before, NULL);
+	assert_ptr_equal(next->slots[ROLE_QUEUE]->after, before->slots[ROLE_QUEUE]);
 	assert_true(generation_ready(next)); /* it is not waited for */
 	assert_int_equal(slots_tick(next, &nest, 1000), INT64_MAX);
-	assert_int_equal(next->slots[ROLE_QUEUE].state, SLOT_WAITING);
+	assert_int_equal(next->slots[ROLE_QUEUE]->state, SLOT_WAITING);
 	generation_free(next);
 	generation_free(before);
+}
+
+/* --- reload ------------------------------------------------------------------ */
+
+static struct generation *make_generation(unsigned number, const char *more)
+{
+	struct conf_errors errors = { 0 };
+	struct buf blob = { 0 };
+	struct loaded l;
+	char text[1000];
+	snprintf(text, sizeof text,
+		 "host mail.a.test\nstore /tmp/s\nrun /tmp/r\n"
+		 "listen x { address 127.0.0.1; smtp 2525; imap 2143; auth-in-clear yes }\n%s",
+		 more);
+	conf_pack(&blob, &(struct conf_text){ STR("test.conf"), str_of(text) }, 1);
+	if (!load_blob(buf_str(&blob), &l, &errors))
+		fail_msg("%.*s", STRF(buf_str(&errors.text)));
+	buf_free(&blob);
+	buf_free(&errors.text);
+	return generation_new(number, &l);
+}
+
+/* A process that nobody can send to, of an id that no process has. */
+static void pretend(struct generation *g, enum role_id role, enum slot_state state)
+{
+	struct slot *s = g->slots[role];
+	s->pid = INT32_MAX - (pid_t)role;
+	s->post.sock = -1;
+	s->born = g->number;
+	s->state = state;
+	s->wanted = state != SLOT_LEAVING;
+}
+
+static void end(struct slot *s)
+{
+	s->pid = 0;
+	s->wanted = false;
+	s->state = SLOT_GONE;
+}
+
+static void end_all(struct generation *g)
+{
+	for (size_t i = 0; i < ROLES; i++)
+		end(g->slots[i]);
+	generation_free(g);
+}
+
+/* Only who would live differently is replaced; the others move, and are the same slots. */
+static void test_inherit(void **state)
+{
+	struct generation *before = make_generation(1, ""), *next = make_generation(2, "imap { nesting 60 }\n");
+	static const enum role_id alive[] = { ROLE_SMTP, ROLE_IMAP, ROLE_QUEUE, ROLE_AUTH, ROLE_BACKUP };
+	(void)state;
+	for (size_t i = 0; i < sizeof alive / sizeof *alive; i++)
+		pretend(before, alive[i], SLOT_READY);
+	before->slots[ROLE_BACKUP]->wanted = false; /* at work for a verb */
+	struct slot *smtp = before->slots[ROLE_SMTP], *imap = before->slots[ROLE_IMAP];
+	generation_want(next, before, NULL);
+	for (size_t i = 0; i < ROLES; i++) {
+		assert_int_equal(next->keeps[i], i != ROLE_IMAP);
+		assert_int_equal(next->slots[i]->wanted, i == ROLE_IMAP);
+	}
+	assert_false(generation_ready(next));
+	pretend(next, ROLE_IMAP, SLOT_READY);
+	assert_true(generation_ready(next));
+	generation_inherit(next, before);
+	assert_ptr_equal(next->slots[ROLE_SMTP], smtp);
+	assert_ptr_equal(smtp->gen, next);
+	assert_int_equal(smtp->born, 1);
+	assert_ptr_equal(before->slots[ROLE_IMAP], imap);
+	assert_int_equal(next->slots[ROLE_IMAP]->born, 2);
+	for (size_t i = 0; i < ROLES; i++)
+		assert_int_equal(slot_alive(before->slots[i]), i == ROLE_IMAP);
+	end_all(next);
+	end_all(before);
+}
+
+/* A third process of a role waits for the first to be gone; a role whose first still finishes is not disturbed. */
+static void test_two_of_each(void **state)
+{
+	struct generation *oldest = make_generation(1, ""), *before = make_generation(2, "imap { nesting 60 }\n"),
+			  *next = make_generation(3, "imap { nesting 60 }\nmx { message 1MiB }\n");
+	struct nest nest = { .shared_fd = -1, .lock_fd = -1 };
+	(void)state;
+	pretend(oldest, ROLE_IMAP, SLOT_LEAVING);
+	pretend(oldest, ROLE_SMTP, SLOT_LEAVING);
+	pretend(before, ROLE_IMAP, SLOT_READY);
+	pretend(before, ROLE_SMTP, SLOT_READY);
+	struct slot *old_imap = oldest->slots[ROLE_IMAP];
+	generation_want(next, before, oldest);
+	assert_true(next->keeps[ROLE_IMAP]);
+	assert_ptr_equal(next->slots[ROLE_SMTP]->after, oldest->slots[ROLE_SMTP]);
+	next->slots[ROLE_QUEUE]->wanted = next->slots[ROLE_AUTH]->wanted = false;
+	next->slots[ROLE_QUEUE]->state = next->slots[ROLE_AUTH]->state = SLOT_IDLE;
+	assert_int_equal(slots_tick(next, &nest, 1000), INT64_MAX);
+	assert_false(generation_ready(next)); /* this wait is part of the reload */
+	end(oldest->slots[ROLE_SMTP]);
+	pretend(next, ROLE_SMTP, SLOT_READY);
+	slots_tick(next, &nest, 1000);
+	assert_true(generation_ready(next));
+	generation_inherit(next, before);
+	generation_merge(before, oldest);
+	assert_ptr_equal(before->slots[ROLE_IMAP], old_imap);
+	assert_ptr_equal(old_imap->gen, before);
+	assert_true(slot_alive(before->slots[ROLE_SMTP]));
+	assert_true(generation_gone(oldest));
+	end_all(next);
+	end_all(before);
+	end_all(oldest);
 }
 
 int main(void)
@@ -104,6 +215,8 @@ int main(void)
 		cmocka_unit_test(test_roles_and_services),
 		cmocka_unit_test(test_slot_life),
 		cmocka_unit_test(test_checkpointer_waits),
+		cmocka_unit_test(test_inherit),
+		cmocka_unit_test(test_two_of_each),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,8 @@
 struct printer {
 	struct buf *out;
 	bool all;
+	bool (*wanted)(void *ctx, const struct conf_key *k); /* NULL: all keys are */
+	void *ctx;
 };
 
 /* Bare when it can be. */
@@ -94,7 +96,7 @@ static void print_block(struct printer *p, const struct conf_node *node, const s
 {
 	for (size_t i = 0; i < conf_key_count; i++) {
 		const struct conf_key *k = &conf_key_table[i];
-		if (!key_is_in(k, in))
+		if (!key_is_in(k, in) || (p->wanted && !p->wanted(p->ctx, k)))
 			continue;
 		const struct conf_node *n = node ? conf_next(node, k, NULL) : NULL;
 		if (!n)
@@ -106,6 +108,13 @@ static void print_block(struct printer *p, const struct conf_node *node, const s
 
 void conf_print(const struct conf *c, struct buf *b, bool all)
 {
-	struct printer p = { b, all };
+	struct printer p = { .out = b, .all = all };
+	print_block(&p, &c->root, NULL, 0);
+}
+
+void conf_print_some(const struct conf *c, struct buf *b, bool (*wanted)(void *ctx, const struct conf_key *k),
+		     void *ctx)
+{
+	struct printer p = { b, true, wanted, ctx };
 	print_block(&p, &c->root, NULL, 0);
 }

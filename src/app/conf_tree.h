@@ -46,6 +46,9 @@ const struct conf_node *conf_next(const struct conf_node *node, const struct con
 const struct conf_word *conf_value(const struct conf_node *node, size_t n);
 /* The word `option` itself, and its value (words[1] of what is returned); NULL when absent. */
 const struct conf_word *conf_option(const struct conf_node *node, const char *option);
+/* conf_print() with defaults, of the keys alone that are wanted. */
+void conf_print_some(const struct conf *c, struct buf *b, bool (*wanted)(void *ctx, const struct conf_key *k),
+		     void *ctx);
 /* Write a word so that it reads back the same. */
 void conf_word_print(struct buf *b, struct str word);
 

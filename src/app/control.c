@@ -55,7 +55,7 @@ static struct question *ask(struct server *s, struct client *c, struct slot *slo
 	q->next = s->questions;
 	s->questions = q;
 	/* A role reads its letters in order, so one may be sent before it is ready. */
-	if (slot_alive(slot))
+	if (slot_alive(slot) && !slot->again)
 		q->sent = slot_send(slot, LETTER_ASK, q->id, str_of(q->text), -1);
 	return q;
 }
@@ -151,16 +151,24 @@ void control_forget(struct server *s, const struct generation *g)
 	}
 }
 
+static bool is_asked(const struct server *s, const struct slot *slot)
+{
+	for (const struct question *q = s->questions; q; q = q->next)
+		if (q->slot == slot && !q->place)
+			return true;
+	return false;
+}
+
 /* The slot that does `row`, started if nobody needed it until now. NULL: why is in e. */
 static struct slot *slot_for(struct server *s, const struct admin_row *row, json_t *args, struct err *e)
 {
-	struct slot *slot = &s->now->slots[row->role];
+	struct slot *slot = s->now->slots[row->role];
 	if (s->stopping) {
 		err_set(e, ERR_TEMP, "the server is stopping");
 		return NULL;
 	}
 	if (slot->row->when == WHEN_ASKED) {
-		if (slot_alive(slot)) {
+		if (is_asked(s, slot)) {
 			err_set(e, ERR_TEMP, "role %s is at work for somebody else", slot->row->name);
 			return NULL;
 		}
@@ -168,7 +176,9 @@ static struct slot *slot_for(struct server *s, const struct admin_row *row, json
 		slot->folder = strdup(json_is_string(json_object_get(args, "dir"))
 					  ? json_string_value(json_object_get(args, "dir"))
 					  : "/nonexistent");
-		slot->state = SLOT_WAITING;
+		slot->again = slot_alive(slot); /* it has answered, and is about to end */
+		if (!slot->again)
+			slot->state = SLOT_WAITING;
 		slot->due_mono_ms = 0;
 	} else if (!slot->wanted) {
 		slot->wanted = true;
@@ -197,11 +207,12 @@ static void forward(struct server *s, struct client *c, const struct admin_row *
 static void add_generation(struct server *s, struct client *c, struct generation *g, int64_t now_ms)
 {
 	for (size_t i = 0; g && i < ROLES; i++) {
-		struct slot *slot = &g->slots[i];
+		struct slot *slot = g->slots[i];
 		if (!slot->wanted && !slot_alive(slot))
 			continue;
 		json_t *j = json_pack("{s:s, s:i, s:i, s:s, s:I, s:i}", "name", slot->row->name, "pid", (int)slot->pid,
-				      "generation", (int)g->number, "state", slot_state_name(slot->state), "uptime_ms",
+				      "generation", (int)(slot_alive(slot) ? slot->born : g->number), "state",
+				      slot_state_name(slot->state), "uptime_ms",
 				      (json_int_t)(slot_alive(slot) ? now_ms - slot->born_mono_ms : 0), "restarts",
 				      (int)slot->restarts);
 		json_t *fence = slot->fence ? json_loads(slot->fence, 0, NULL) : NULL;
@@ -273,29 +284,43 @@ static void verb_stop(struct server *s, struct client *c, json_t *args)
 
 static void verb_reload(struct server *s, struct client *c, json_t *args)
 {
-	struct buf why = { 0 };
 	(void)args;
-	if (!reload(s, &why)) {
-		buf_addc(&why, 0);
-		reply_error(c, EX_CONFIG, why.p);
-	} else if (s->next) {
-		if (s->reloader)
-			reply_error(s->reloader, EX_TEMPFAIL, "another reload came in between");
-		s->reloader = c; /* hears when the new generation is ready, or is not */
-	} else {
-		reply_ok(c);
-	}
-	buf_free(&why);
+	c->reload = RELOAD_WAITS;
+	c->reload_until_mono_ms = clock_mono_ms() + RELOAD_MS;
+	reload(s);
 }
 
-void control_reloaded(struct server *s, const char *error)
+void control_reload_begins(struct server *s)
 {
-	struct client *c = s->reloader;
-	s->reloader = NULL;
-	if (c && error)
-		reply_error(c, EX_CONFIG, error);
-	else if (c)
-		reply_ok(c);
+	for (size_t i = 0; i < CLIENTS_MAX; i++)
+		if (s->clients[i].reload == RELOAD_WAITS)
+			s->clients[i].reload = RELOAD_RUNS;
+}
+
+void control_reloaded(struct server *s, int code, const char *error)
+{
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		struct client *c = &s->clients[i];
+		if (c->reload != RELOAD_RUNS)
+			continue;
+		c->reload = RELOAD_NONE;
+		if (code == EX_OK)
+			reply_ok(c);
+		else
+			reply_error(c, code, error);
+	}
+}
+
+/* Who waits for a reload that will not come (in time) is told. */
+static void hurry_reload(const struct server *s, struct client *c, int64_t mono_ms)
+{
+	if (c->reload == RELOAD_NONE ||
+	    (!s->stopping && (c->reload == RELOAD_RUNS || c->reload_until_mono_ms > mono_ms)))
+		return;
+	c->reload = RELOAD_NONE;
+	reply_error(c, EX_TEMPFAIL,
+		    s->stopping ? "the server is stopping"
+				: "the server is still starting; it will read the configuration when it has");
 }
 
 static void verb_loglevel(struct server *s, struct client *c, json_t *args)
@@ -355,8 +380,6 @@ static void drop_client(struct server *s, struct client *c)
 	for (struct question *q = s->questions; q; q = q->next)
 		if (q->client == c)
 			q->client = NULL;
-	if (s->reloader == c)
-		s->reloader = NULL;
 	json_decref(c->status);
 	if (c->in.cap > 0)
 		explicit_bzero(c->in.p, c->in.cap);
@@ -461,7 +484,12 @@ int64_t control_tick(struct server *s, int64_t mono_ms)
 	int64_t next = INT64_MAX;
 	for (size_t i = 0; i < CLIENTS_MAX; i++) {
 		struct client *c = &s->clients[i];
-		if (c->fd < 0 || !c->status)
+		if (c->fd < 0)
+			continue;
+		hurry_reload(s, c, mono_ms);
+		if (c->reload == RELOAD_WAITS && c->reload_until_mono_ms < next)
+			next = c->reload_until_mono_ms;
+		if (!c->status)
 			continue;
 		if (c->status_until_mono_ms <= mono_ms) {
 			/* Who has not answered by now is shown without numbers. */

@@ -90,6 +90,7 @@ enum letter_got letters_next(struct letters *l, struct letter *out, struct err *
 		return bad(e, "letter without a head");
 	memcpy(&h, part, sizeof h);
 	buf_add(&l->part, (struct str){ part + sizeof h, n - sizeof h });
+	explicit_bzero(part, n); /* it may have been a key */
 	if (l->part.full)
 		return bad(e, "letter too long");
 	if (!h.last)

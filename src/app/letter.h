@@ -27,7 +27,7 @@ enum letter_kind {
 	LETTER_SHARED,     /* store_shared_new()'s descriptor */
 	LETTER_LOCK,       /* the data folder's lock: held until the last role is gone */
 	LETTER_LOG,        /* descriptor of the log file, at birth and after rotation */
-	LETTER_CERT,       /* PEM chain; id = listener << 8 | which certificate */
+	LETTER_CERT,       /* PEM chain; id = role_rank() of the listener << 8 | which certificate */
 	LETTER_KEY,        /* its PEM key; same id */
 	LETTER_SWAP,       /* the certificates that came are to be used now */
 	LETTER_TICKETS,    /* ticket keys, newest first */

@@ -118,28 +118,3 @@ const char *load_store_path(struct loaded *l, const char *name)
 {
 	return str_z(&l->arena, str_fmt(&l->arena, "%.*s/%s", STRF(l->settings.store_dir), name));
 }
-
-/* Every key with its value, without the lines that say how much is logged. */
-static void add_essence(const struct loaded *l, struct buf *b)
-{
-	struct buf all = { 0 };
-	conf_print(l->conf, &all, true);
-	struct str rest = buf_str(&all);
-	while (rest.n > 0) {
-		struct str line = str_line(&rest), words = str_trim(line);
-		if (!str_starts(words, STR("level ")))
-			buf_add(b, line);
-	}
-	buf_free(&all);
-}
-
-bool load_same(const struct loaded *a, const struct loaded *b)
-{
-	struct buf x = { 0 }, y = { 0 };
-	add_essence(a, &x);
-	add_essence(b, &y);
-	bool same = str_eq(buf_str(&x), buf_str(&y));
-	buf_free(&x);
-	buf_free(&y);
-	return same;
-}

@@ -51,7 +51,3 @@ const char *load_store_path(struct loaded *l, const char *name);
 /* One folder for each trust below the store folder, so that a fence can tell them apart. */
 #define NAME_MAIL_DIR "mail"
 #define NAME_AUTH_DIR "auth"
-
-/* Would running roles behave the same under `b` as under `a`, but for log levels and the contents of certificate files?
- */
-bool load_same(const struct loaded *a, const struct loaded *b);

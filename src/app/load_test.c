@@ -73,34 +73,6 @@ static void test_places(void **state)
 	buf_free(&errors.text);
 }
 
-static void test_same(void **state)
-{
-	static const struct {
-		const char *more;
-		bool same;
-	} rows[] = {
-		{ "", true },
-		{ "# a comment\n", true },
-		{ "log { level debug }\n", true },
-		{ "log { level smtp debug }\n", true },
-		{ "log { level info; format json }\n", false },
-		{ "domain b.test\n", false },
-		{ "mx { message 1MiB }\n", false },
-	};
-	struct loaded a, b;
-	char text[1000];
-	(void)state;
-	read_it(base, &a);
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		snprintf(text, sizeof text, "%s%s", base, rows[i].more);
-		read_it(text, &b);
-		if (load_same(&a, &b) != rows[i].same)
-			fail_msg("%s", rows[i].more);
-		load_free(&b);
-	}
-	load_free(&a);
-}
-
 /* A server must be reachable through a file that somebody broke. */
 static void test_run_dir(void **state)
 {
@@ -127,7 +99,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_places, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_same, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_run_dir, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

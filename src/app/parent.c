@@ -74,7 +74,7 @@ bool server_level(struct server *s, struct str module, struct str level, struct 
 	each_generation(s, all);
 	for (size_t i = 0; i < GENERATIONS; i++)
 		for (size_t k = 0; all[i] && k < ROLES; k++)
-			slot_send(&all[i]->slots[k], LETTER_LEVEL, 0, str_of(line), -1);
+			slot_send(all[i]->slots[k], LETTER_LEVEL, 0, str_of(line), -1);
 	log_notice("log.level", KV("module", module), KVZ("level", log_level_name(parsed)));
 	return true;
 }
@@ -95,7 +95,7 @@ bool server_reopen(struct server *s, struct err *e)
 		close(all[i]->log_fd);
 		all[i]->log_fd = fd;
 		for (size_t k = 0; k < ROLES; k++)
-			slot_send(&all[i]->slots[k], LETTER_LOG, 0, STR_NONE, fd);
+			slot_send(all[i]->slots[k], LETTER_LOG, 0, STR_NONE, fd);
 	}
 	log_info("log.reopened", KVN("pid", getpid()));
 	return true;
@@ -107,8 +107,8 @@ static struct slot *slot_of(struct server *s, pid_t pid)
 	each_generation(s, all);
 	for (size_t i = 0; i < GENERATIONS; i++)
 		for (size_t k = 0; all[i] && k < ROLES; k++)
-			if (all[i]->slots[k].pid == pid)
-				return &all[i]->slots[k];
+			if (all[i]->slots[k]->pid == pid)
+				return all[i]->slots[k];
 	return NULL;
 }
 
@@ -165,16 +165,22 @@ static bool take_letter(struct server *s, struct slot *slot)
 
 static void buried(struct server *s, struct slot *slot, int status)
 {
-	bool expected = slot->state == SLOT_LEAVING || !slot->wanted;
+	bool in_order = WIFEXITED(status) && WEXITSTATUS(status) == EX_OK;
 	pid_t pid = slot->pid;
+	if (s->stopping)
+		slot->wanted = false; /* who was told to leave by somebody else, such as ^C's whole group, stays away */
+	bool expected = slot->state == SLOT_LEAVING || !slot->wanted;
 	while (take_letter(s, slot)) /* what it said before it died */
 		;
 	slot_died(slot, clock_mono_ms());
 	control_slot_down(s, slot);
 	const struct log_kv how = WIFSIGNALED(status) ? KVN("signal", WTERMSIG(status))
 						      : KVN("code", WEXITSTATUS(status));
-	if (expected && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+	if (expected && in_order)
 		log_debug("role.ended", KVZ("name", slot->row->name), KVN("pid", pid));
+	else if (in_order) /* by a signal that was meant for it alone */
+		log_notice("role.ended", KVZ("name", slot->row->name), KVN("pid", pid),
+			   KVN("restart_ms", slot->backoff.wait_ms));
 	else if (expected)
 		log_warn("role.died", KVZ("name", slot->row->name), KVN("pid", pid), how);
 	else
@@ -200,7 +206,6 @@ static void reap(struct server *s)
 static void take_signal(struct server *s, int fd)
 {
 	struct signalfd_siginfo got;
-	struct buf why = { 0 };
 	struct err e;
 	if (read(fd, &got, sizeof got) != sizeof got)
 		return;
@@ -210,7 +215,7 @@ static void take_signal(struct server *s, int fd)
 		break;
 	case SIGHUP:
 		notify("STATUS=reading the configuration again");
-		reload(s, &why);
+		reload(s);
 		break;
 	case SIGUSR1:
 		if (!server_reopen(s, &e))
@@ -219,7 +224,6 @@ static void take_signal(struct server *s, int fd)
 	default:
 		server_stop(s, EX_OK);
 	}
-	buf_free(&why);
 }
 
 /* --- the loop --------------------------------------------------------------------------- */
@@ -248,8 +252,11 @@ static void become_ready(struct server *s)
 static int64_t tick(struct server *s, int64_t mono_ms)
 {
 	struct generation *all[GENERATIONS];
-	int64_t next = control_tick(s, mono_ms);
-	reload_tick(s, mono_ms);
+	int64_t next = control_tick(s, mono_ms), at;
+	if (!s->ready && !s->stopping && generation_ready(s->now))
+		become_ready(s);
+	at = reload_tick(s, mono_ms);
+	next = at < next ? at : next;
 	if (s->stopping) {
 		if (s->old)
 			generation_leave(s->old, s->stop_ms, mono_ms);
@@ -259,24 +266,22 @@ static int64_t tick(struct server *s, int64_t mono_ms)
 	for (size_t i = 0; i < GENERATIONS; i++) {
 		bool was[ROLES];
 		for (size_t k = 0; all[i] && k < ROLES; k++)
-			was[k] = slot_alive(&all[i]->slots[k]);
-		int64_t at = all[i] ? slots_tick(all[i], &s->nest, mono_ms) : INT64_MAX;
+			was[k] = slot_alive(all[i]->slots[k]);
+		at = all[i] ? slots_tick(all[i], &s->nest, mono_ms) : INT64_MAX;
 		next = at < next ? at : next;
 		for (size_t k = 0; all[i] && k < ROLES; k++)
-			if (!was[k] && slot_alive(&all[i]->slots[k]))
-				control_slot_up(s, &all[i]->slots[k]);
+			if (!was[k] && slot_alive(all[i]->slots[k]))
+				control_slot_up(s, all[i]->slots[k]);
 	}
 	if (mono_ms - s->nest.tickets.drawn_mono_ms >= TICKETS_DAY_MS) {
 		struct tickets *t = &s->nest.tickets;
 		tickets_draw(t, mono_ms);
 		for (size_t i = 0; i < GENERATIONS; i++)
 			for (size_t k = 0; all[i] && k < ROLES; k++)
-				if (all[i]->slots[k].row->has & HAS_TLS)
-					slot_send(&all[i]->slots[k], LETTER_TICKETS, 0,
+				if (all[i]->slots[k]->row->has & HAS_TLS)
+					slot_send(all[i]->slots[k], LETTER_TICKETS, 0,
 						  (struct str){ (const char *)t->keys, t->n * TLS_TICKET_KEY }, -1);
 	}
-	if (!s->ready && !s->stopping && generation_ready(s->now))
-		become_ready(s);
 	return next;
 }
 
@@ -307,8 +312,8 @@ static void watch_all(struct server *s, struct watch *w, int signals)
 	each_generation(s, all);
 	for (size_t i = 0; i < GENERATIONS; i++)
 		for (size_t k = 0; all[i] && k < ROLES; k++)
-			if (slot_alive(&all[i]->slots[k]))
-				watch(w, all[i]->slots[k].post.sock, POLLIN, NULL, &all[i]->slots[k]);
+			if (slot_alive(all[i]->slots[k]))
+				watch(w, all[i]->slots[k]->post.sock, POLLIN, NULL, all[i]->slots[k]);
 }
 
 static void read_log(struct server *s)
@@ -442,7 +447,7 @@ int serve(const struct serve_conf *conf)
 	raise_limits(&s.now->loaded.settings);
 	s.stop_ms = s.now->loaded.settings.times.stop_ms;
 	tickets_draw(&s.nest.tickets, clock_mono_ms());
-	generation_want(s.now, NULL);
+	generation_want(s.now, NULL, NULL);
 	write_pid(&s);
 	run(&s, signals);
 	finish(&s);

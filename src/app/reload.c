@@ -5,6 +5,7 @@
 #include "net/listen.h"
 #include "store/db.h"
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -36,6 +37,16 @@ static bool open_role_log(const struct server *s, struct generation *g, struct e
 	return g->log_fd >= 0 || err_sys(e, "open log", log->file ? log->file : "pipe");
 }
 
+/* The roles are this same program, started as the user; in what folder it lies does not matter to that. */
+static bool may_run_us(const struct user *u, struct err *e)
+{
+	char self[PATH_MAX] = "this program";
+	if (user_reaches(u, "/proc/self/exe", X_OK, e))
+		return true;
+	(void)!readlink("/proc/self/exe", self, sizeof self - 1);
+	return err_set(e, e->kind, "user %s, as whom the server works, may not run it: chmod o+rx %s", u->name, self);
+}
+
 /* User, folders, lock and shared memory: once in the parent's life. */
 static bool settle(struct server *s, struct loaded *l, int *code, struct err *e)
 {
@@ -48,6 +59,10 @@ static bool settle(struct server *s, struct loaded *l, int *code, struct err *e)
 	if (!user_mkdir(&n->user, store, 0700, e) || !user_mkdir(&n->user, run, 0755, e) ||
 	    !user_mkdir(&n->user, load_store_path(l, NAME_MAIL_DIR), 0700, e) ||
 	    !user_mkdir(&n->user, load_store_path(l, NAME_AUTH_DIR), 0700, e))
+		return false;
+	*code = EX_NOPERM;
+	if (!user_reaches(&n->user, store, R_OK | W_OK | X_OK, e) || !user_reaches(&n->user, run, X_OK, e) ||
+	    !may_run_us(&n->user, e))
 		return false;
 	*code = EX_TEMPFAIL;
 	/* A server that was killed leaves roles behind for a moment; one that answers stays. */
@@ -120,88 +135,65 @@ static void add_levels(const struct settings *s, struct buf *b)
 		buf_printf(b, "%.*s %s\n", STRF(s->log_modules[i].module), log_level_name(s->log_modules[i].level));
 }
 
-/* Only what can travel as messages has changed: keep the processes. */
-static void freshen(struct server *s, struct generation *g)
+/* Never three processes of one role: whose successor is to be replaced leaves now, whatever its sessions do. */
+static void hasten_oldest(struct server *s, int64_t mono_ms)
 {
-	struct generation *now = s->now;
-	struct buf levels = { 0 };
-	add_levels(&g->loaded.settings, &levels);
-	for (size_t i = 0; i < ROLES; i++) {
-		struct slot *slot = &now->slots[i];
-		if (!slot_alive(slot) || slot->state == SLOT_LEAVING)
-			continue;
-		if (slot_send_certs(slot, &g->secrets) && slot->row->has & HAS_TLS)
-			slot_send(slot, LETTER_SWAP, 0, STR_NONE, -1);
-		for (struct str rest = buf_str(&levels); rest.n > 0;)
-			slot_send(slot, LETTER_LEVEL, 0, str_cut(&rest, '\n'), -1);
-	}
-	buf_free(&levels);
-	load_levels(&g->loaded);
-	buf_clear(&s->nest.levels);
-	/* A role that is started again is born from the new text. */
-	struct secrets secrets = now->secrets;
-	struct loaded loaded = now->loaded;
-	struct sockets sockets = now->sockets;
-	now->secrets = g->secrets;
-	now->loaded = g->loaded;
-	now->sockets = g->sockets;
-	sockets_retire(&sockets, &now->sockets);
-	g->secrets = secrets;
-	g->loaded = loaded;
-	g->sockets = (struct sockets){ 0 };
-	generation_free(g);
-	s->generations--;
-	log_notice("reload.done", KVN("generation", now->number), KVZ("changed", "levels and certificates"));
+	for (size_t i = 0; i < ROLES; i++)
+		if (s->old && slot_alive(s->old->slots[i]) && !s->next->keeps[i])
+			slot_leave(s->old->slots[i], 0, mono_ms);
 }
 
-bool reload(struct server *s, struct buf *why)
+void reload(struct server *s)
 {
+	struct buf why = { 0 };
+	int64_t mono_ms = clock_mono_ms();
 	int code;
-	if (s->stopping || !s->ready || s->next) {
-		buf_addz(why, s->stopping ? "the server is stopping"
-			      : s->ready  ? "a reload is under way"
-					  : "the server is starting");
-		s->reload_again = s->next != NULL || !s->ready;
-		return false;
+	if (s->stopping)
+		return;
+	if (!s->ready || s->next) {
+		s->reload_again = true; /* what the file says now may be news to the one under way */
+		return;
 	}
-	struct generation *g = reload_prepare(s, why, &code);
-	if (!g) {
-		refuse(s, buf_str(why));
-		return false;
+	s->reload_again = false;
+	control_reload_begins(s);
+	s->next = reload_prepare(s, &why, &code);
+	if (!s->next) {
+		refuse(s, buf_str(&why));
+		control_reloaded(s, code, s->reload_error);
+		buf_free(&why);
+		return;
 	}
+	buf_free(&why);
 	free(s->reload_error);
 	s->reload_error = NULL;
-	if (load_same(&s->now->loaded, &g->loaded)) {
-		freshen(s, g);
-		return true;
-	}
-	/* At most two generations serve: the oldest has had its time. */
-	if (s->old)
-		for (size_t i = 0; i < ROLES; i++)
-			if (slot_alive(&s->old->slots[i]))
-				slot_leave(&s->old->slots[i], 0, clock_mono_ms());
-	s->next = g;
-	generation_want(g, s->now);
-	log_info("reload.begun", KVN("generation", g->number));
-	return true;
+	s->next_until_mono_ms = mono_ms + RELOAD_MS;
+	generation_want(s->next, s->now, s->old);
+	hasten_oldest(s, mono_ms);
+	log_info("reload.begun", KVN("generation", s->next->number));
 }
 
 /* A role of the next generation did not come up: it is not taken. */
-static const char *failure_of(const struct generation *g)
+static const char *failure_of(const struct server *s, int *code, int64_t mono_ms)
 {
-	for (size_t i = 0; i < ROLES; i++)
-		if (g->slots[i].wanted && g->slots[i].restarts > 0)
-			return *g->slots[i].failure ? g->slots[i].failure : "a role did not start";
-	return NULL;
+	*code = EX_TEMPFAIL;
+	for (size_t i = 0; i < ROLES; i++) {
+		const struct slot *slot = s->next->slots[i];
+		if (!slot->wanted || slot->restarts == 0)
+			continue;
+		if (slot->config_failure)
+			*code = EX_CONFIG;
+		return *slot->failure ? slot->failure : "a role did not start";
+	}
+	return mono_ms < s->next_until_mono_ms ? NULL : "the new roles did not start in time";
 }
 
 /* Drop a generation of which no process lives; nothing may point into it. */
 static void bury(struct server *s, struct generation *g)
 {
-	struct generation *others[] = { s->now, s->next };
-	for (size_t i = 0; i < 2 * ROLES; i++) {
+	struct generation *others[] = { s->old, s->now, s->next };
+	for (size_t i = 0; i < GENERATIONS * ROLES; i++) {
 		struct generation *other = others[i / ROLES];
-		struct slot *slot = other ? &other->slots[i % ROLES] : NULL;
+		struct slot *slot = other ? other->slots[i % ROLES] : NULL;
 		if (slot && slot->after && slot->after->gen == g)
 			slot->after = NULL;
 	}
@@ -209,7 +201,7 @@ static void bury(struct server *s, struct generation *g)
 	generation_free(g);
 }
 
-static void give_up_next(struct server *s, const char *why)
+static void give_up_next(struct server *s, const char *why, int code)
 {
 	char text[300];
 	struct generation *g = s->next;
@@ -217,54 +209,74 @@ static void give_up_next(struct server *s, const char *why)
 	refuse(s, str_of(text));
 	s->next = NULL;
 	generation_kill(g);
-	control_forget(s, g);
-	generation_free(g);
-	control_reloaded(s, text);
+	bury(s, g);
+	control_reloaded(s, code, text);
+}
+
+/* Those that were not replaced hear what is new; the names of those that were, for the log. */
+static void tell_kept(struct server *s, struct buf *replaced)
+{
+	struct generation *g = s->now;
+	struct buf levels = { 0 };
+	add_levels(&g->loaded.settings, &levels);
+	for (size_t i = 0; i < ROLES; i++) {
+		if (g->keeps[i])
+			slot_freshen(g->slots[i], buf_str(&levels));
+		else if (g->slots[i]->wanted)
+			buf_printf(replaced, "%s%s", replaced->n > 0 ? "," : "", g->slots[i]->row->name);
+	}
+	buf_free(&levels);
 }
 
 static void take_next(struct server *s, int64_t mono_ms)
 {
 	struct generation *before = s->now;
-	struct log_conf log = s->next->loaded.settings.log;
+	struct buf replaced = { 0 };
 	struct err e;
-	if (s->old) {
-		generation_kill(s->old);
-		bury(s, s->old);
-	}
-	sockets_retire(&before->sockets, &s->next->sockets);
-	s->old = before;
 	s->now = s->next;
 	s->next = NULL;
+	generation_inherit(s->now, before);
+	if (s->old) {
+		struct generation *oldest = s->old;
+		generation_merge(before, oldest);
+		s->old = before;
+		bury(s, oldest);
+	}
+	s->old = before;
+	sockets_retire(&before->sockets, &s->now->sockets);
 	s->stop_ms = s->now->loaded.settings.times.stop_ms;
 	buf_clear(&s->nest.levels);
-	if (s->log_pipe < 0 && !log_open(&log, &e))
+	if (s->log_pipe < 0 && !log_open(&s->now->loaded.settings.log, &e))
 		log_error("log.open", KVZ("error", e.text));
 	load_levels(&s->now->loaded);
 	generation_leave(before, before->loaded.settings.times.stop_ms, mono_ms);
-	log_notice("reload.done", KVN("generation", s->now->number));
-	control_reloaded(s, NULL);
+	tell_kept(s, &replaced);
+	log_notice("reload.done", KVN("generation", s->now->number), KV("replaced", buf_str(&replaced)));
+	buf_free(&replaced);
+	control_reloaded(s, EX_OK, NULL);
 }
 
-void reload_tick(struct server *s, int64_t mono_ms)
+int64_t reload_tick(struct server *s, int64_t mono_ms)
 {
 	if (s->next && !s->stopping) {
-		const char *why = failure_of(s->next);
+		int code;
+		const char *why = failure_of(s, &code, mono_ms);
 		if (why)
-			give_up_next(s, why);
+			give_up_next(s, why, code);
 		else if (generation_ready(s->next))
 			take_next(s, mono_ms);
 	}
 	if (s->old && !generation_gone(s->old))
 		generation_leave(s->old, s->old->loaded.settings.times.stop_ms, mono_ms);
 	if (s->old && generation_gone(s->old)) {
-		log_info("generation.gone", KVN("generation", s->old->number));
-		bury(s, s->old);
+		struct generation *gone = s->old;
+		log_info("generation.gone", KVN("generation", gone->number));
 		s->old = NULL;
+		bury(s, gone);
 	}
-	if (s->reload_again && !s->next && s->ready && !s->stopping) {
-		struct buf why = { 0 };
-		s->reload_again = false;
-		reload(s, &why);
-		buf_free(&why);
-	}
+	if (s->reload_again && !s->next && s->ready)
+		reload(s);
+	if (!s->next || s->stopping)
+		return INT64_MAX;
+	return generation_ready(s->next) ? mono_ms : s->next_until_mono_ms;
 }

@@ -5,11 +5,12 @@
 #include "base/log.h"
 #include "mail/words.h"
 #include <signal.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
-/* A copy on the heap that is wiped when it has been used. */
+/* A copy on the heap. */
 static struct str keep(struct str s)
 {
 	char *p = malloc(s.n + 1);
@@ -20,20 +21,30 @@ static struct str keep(struct str s)
 	return (struct str){ p, s.n };
 }
 
-static void wipe(struct str *s)
+static void drop(struct str *s)
 {
-	if (s->n > 0) {
-		explicit_bzero((char *)(uintptr_t)s->p, s->n);
+	if (s->n > 0)
 		free((char *)(uintptr_t)s->p);
-	}
 	*s = STR_NONE;
+}
+
+/* Where nothing is swapped or dumped, and wiped when it goes.  `s` is wiped at once: it is the reader's buffer. */
+static struct str keep_secret(struct str s)
+{
+	char *p = sodium_init() < 0 ? NULL : sodium_malloc(s.n + 1);
+	if (!p)
+		abort();
+	memcpy(p, s.p, s.n);
+	p[s.n] = 0;
+	explicit_bzero((char *)(uintptr_t)s.p, s.n);
+	return (struct str){ p, s.n };
 }
 
 void birth_wipe_certs(struct birth *b)
 {
 	for (size_t i = 0; i < b->ncerts; i++) {
-		wipe(&b->certs[i].chain);
-		wipe(&b->certs[i].key);
+		drop(&b->certs[i].chain);
+		sodium_free((char *)(uintptr_t)b->certs[i].key.p);
 	}
 	b->ncerts = 0;
 }
@@ -44,13 +55,12 @@ static bool take_cert(struct birth *b, const struct letter *l, struct err *e)
 	if (l->kind == LETTER_KEY) { /* always right behind its chain */
 		if (!c || c->id != l->id || c->key.n > 0)
 			return err_set(e, ERR_PEER, "a key without its certificate");
-		c->key = keep(l->text);
-		explicit_bzero((char *)(uintptr_t)l->text.p, l->text.n); /* the reader's buffer */
+		c->key = keep_secret(l->text);
 		return true;
 	}
 	if (b->ncerts == CERTS_MAX)
 		return err_set(e, ERR_PERM, "more than %d certificates", CERTS_MAX);
-	b->certs[b->ncerts++] = (struct cert){ .id = l->id, .chain = keep(l->text), .key = STR_NONE };
+	b->certs[b->ncerts++] = (struct cert){ .id = l->id, .chain = keep(l->text), .key = { NULL, 0 } };
 	return true;
 }
 
@@ -59,6 +69,7 @@ static bool take_tickets(struct birth *b, struct str keys, struct err *e)
 	if (keys.n == 0 || keys.n % TLS_TICKET_KEY != 0 || keys.n > sizeof b->tickets)
 		return err_set(e, ERR_PEER, "malformed ticket keys");
 	memcpy(b->tickets, keys.p, keys.n);
+	explicit_bzero((char *)(uintptr_t)keys.p, keys.n);
 	b->ntickets = keys.n / TLS_TICKET_KEY;
 	return true;
 }
@@ -108,11 +119,15 @@ bool birth_take(struct birth *b, struct letter *l, struct err *e)
 /* --- TLS ------------------------------------------------------------------ */
 
 /* The certificates of one listener, in the order of the configuration. */
-static size_t pems_of(const struct birth *b, size_t listener, struct tls_pem *out)
+static size_t pems_of(const struct role *r, size_t listener, struct tls_pem *out)
 {
+	const struct settings *s = &r->loaded.settings;
+	const struct birth *b = &r->birth;
 	size_t n = 0;
+	if (!role_serves_listener(r->row, &s->listens[listener]))
+		return 0;
 	for (size_t i = 0; i < b->ncerts; i++)
-		if (b->certs[i].id >> 8 == listener)
+		if (b->certs[i].id >> 8 == role_rank(r->row, s, listener))
 			out[n++] = (struct tls_pem){ b->certs[i].chain, b->certs[i].key };
 	return n;
 }
@@ -122,7 +137,7 @@ bool role_swap(struct role *r, struct err *e)
 	struct tls_pem pems[CERTS_MAX];
 	bool ok = true;
 	for (size_t i = 0; i < r->loaded.settings.nlistens && ok; i++) {
-		size_t n = pems_of(&r->birth, i, pems);
+		size_t n = pems_of(r, i, pems);
 		if (n > 0 && r->tls[i])
 			ok = tls_server_swap(r->tls[i], pems, n, e);
 	}
@@ -136,6 +151,8 @@ void role_tickets(struct role *r)
 		if (r->tls[i] && r->birth.ntickets > 0)
 			tls_server_tickets(r->tls[i], (const uint8_t(*)[TLS_TICKET_KEY])r->birth.tickets,
 					   r->birth.ntickets);
+	explicit_bzero(r->birth.tickets, sizeof r->birth.tickets);
+	r->birth.ntickets = 0;
 }
 
 static bool open_tls(struct role *r, struct err *e)
@@ -144,7 +161,7 @@ static bool open_tls(struct role *r, struct err *e)
 	size_t nlistens = r->loaded.settings.nlistens;
 	r->tls = ARENA_ARRAY(&r->loaded.arena, struct tls_server *, nlistens);
 	for (size_t i = 0; i < nlistens; i++) {
-		size_t n = pems_of(&r->birth, i, pems);
+		size_t n = pems_of(r, i, pems);
 		if (n > 0 && !(r->tls[i] = tls_server_new(pems, n, e)))
 			return err_add(e, "listen %.*s: tls", STRF(r->loaded.settings.listens[i].name));
 	}
@@ -252,7 +269,7 @@ static bool open_pen(struct role *r, struct err *e)
 		.connections = s->pen.connections,
 		.network_share = s->pen.network_share,
 		.handshake_share = s->pen.handshake_share,
-		.linger_ms = s->pen.linger_ms,
+		.linger_ms = s->pen.linger_ms > 0 ? s->pen.linger_ms : -1, /* 0 would be the pen's default */
 		.handshake_ms = s->pen.handshake_ms,
 		/* A login that waits for a hash worker is no emergency: the asker has its own deadline. */
 		.busy_ms = r->row->has & HAS_AUTH_DOOR ? AUTH_WAIT_MS : s->pen.busy_ms,
@@ -380,6 +397,6 @@ void role_close(struct role *r)
 		tls_server_free(r->tls[i]);
 	buf_free(&r->birth.levels);
 	free(r->birth.folder);
-	wipe(&r->birth.config);
+	drop(&r->birth.config);
 	load_free(&r->loaded);
 }

@@ -15,8 +15,8 @@
 #define TICKETS_MAX 4
 
 struct cert {
-	uint32_t id;           /* listener << 8 | index */
-	struct str chain, key; /* heap, wiped after use */
+	uint32_t id;           /* role_rank() << 8 | index */
+	struct str chain, key; /* heap; the key in memory that is not dumped */
 };
 struct birth {
 	struct str config;

@@ -5,12 +5,16 @@
 const struct role_row roles[ROLES] = {
 	/* clang-format off */
 	[ROLE_SMTP]   = { "smtp",   BIT(SERVICE_SMTP) | BIT(SERVICE_SUBMISSION) | BIT(SERVICE_SUBMISSIONS) | BIT(SERVICE_LOCAL) | BIT(SERVICE_LMTP),
-			  HAS_TLS | HAS_MAIL | HAS_AUTH_CLIENT, WHEN_SERVICE },
+			  HAS_TLS | HAS_MAIL | HAS_AUTH_CLIENT, WHEN_SERVICE,
+			  "host sandbox log.to log.format store domain postmaster mx submission local times pen auth.cram-md5" },
 	[ROLE_IMAP]   = { "imap",   BIT(SERVICE_IMAP) | BIT(SERVICE_IMAPS),
-			  HAS_TLS | HAS_MAIL | HAS_AUTH_CLIENT, WHEN_SERVICE },
-	[ROLE_QUEUE]  = { "queue",  0, HAS_MAIL | HAS_CHECKPOINT, WHEN_ALWAYS },
-	[ROLE_AUTH]   = { "auth",   0, HAS_VERIFIERS | HAS_AUTH_DOOR, WHEN_LOGIN },
-	[ROLE_BACKUP] = { "backup", 0, HAS_MAIL | HAS_VERIFIERS | HAS_FOLDER, WHEN_ASKED },
+			  HAS_TLS | HAS_MAIL | HAS_AUTH_CLIENT, WHEN_SERVICE,
+			  "host sandbox log.to log.format store imap times pen auth.cram-md5" },
+	[ROLE_QUEUE]  = { "queue",  0, HAS_MAIL | HAS_CHECKPOINT, WHEN_ALWAYS,
+			  "host log.to log.format store domain postmaster" },
+	[ROLE_AUTH]   = { "auth",   0, HAS_VERIFIERS | HAS_AUTH_DOOR, WHEN_LOGIN,
+			  "host log.to log.format pen auth" },
+	[ROLE_BACKUP] = { "backup", 0, HAS_MAIL | HAS_VERIFIERS | HAS_FOLDER, WHEN_ASKED, "" },
 	/* clang-format on */
 };
 
@@ -47,16 +51,33 @@ bool role_serves(const struct role_row *r, enum service s)
 	return (r->services & BIT(s)) != 0;
 }
 
+bool role_serves_listener(const struct role_row *r, const struct listen_conf *l)
+{
+	for (size_t i = 0; i < l->nservices; i++)
+		if (role_serves(r, l->services[i].service))
+			return true;
+	return false;
+}
+
+unsigned role_rank(const struct role_row *r, const struct settings *s, size_t listener)
+{
+	unsigned n = 0;
+	for (size_t i = 0; i < listener; i++)
+		n += role_serves_listener(r, &s->listens[i]);
+	return n;
+}
+
 bool role_needed(const struct role_row *r, const struct settings *s)
 {
 	if (r->when == WHEN_ALWAYS || r->when == WHEN_ASKED)
 		return r->when == WHEN_ALWAYS;
 	for (size_t i = 0; i < s->nlistens; i++) {
-		for (size_t j = 0; j < s->listens[i].nservices; j++) {
-			enum service service = s->listens[i].services[j].service;
-			if (r->when == WHEN_LOGIN ? service_takes_logins(service) : role_serves(r, service))
+		const struct listen_conf *l = &s->listens[i];
+		if (r->when == WHEN_SERVICE && role_serves_listener(r, l))
+			return true;
+		for (size_t j = 0; j < l->nservices && r->when == WHEN_LOGIN; j++)
+			if (service_takes_logins(l->services[j].service))
 				return true;
-		}
 	}
 	return false;
 }

@@ -2,8 +2,9 @@
  *
  * A role is a process.  Its row says which services it serves, which secrets
  * it is given, what of the store it may touch, and when it runs at all.  The
- * parent spawns by this table, the role builds itself by it, and the fence is
- * put up by it: what a row does not name, that role does not have.
+ * parent spawns by this table, the role builds itself by it, the fence is put
+ * up by it, and a reload replaces by it: what a row does not name, that role
+ * does not have, and a change of it is none of its concern.
  */
 #pragma once
 #include "app/load.h"
@@ -30,10 +31,16 @@ struct role_row {
 	unsigned services; /* 1u << enum service */
 	unsigned has;
 	enum role_when when;
+	/* The keys it lives by, blocks standing for all in them; beside the listeners it serves. See essence.h. */
+	const char *keys;
 };
 extern const struct role_row roles[ROLES];
 
 bool role_serves(const struct role_row *r, enum service s);
+bool role_serves_listener(const struct role_row *r, const struct listen_conf *l);
+/* How many listeners that `r` serves stand before this one: by that number parent and role name it to each other, so
+ * that it stays the same when others' listeners come and go. */
+unsigned role_rank(const struct role_row *r, const struct settings *s, size_t listener);
 bool role_needed(const struct role_row *r, const struct settings *s);
 /* TLS right at the start: submissions, imaps. */
 bool service_implicit_tls(enum service s);

@@ -59,26 +59,44 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
 	return 0;
 }
 
-static bool make_dir(struct sandbox *s, const char *given, struct err *e)
+/* The roles, which are somebody else when we are root, must get through: else another place will do as well. */
+static bool make_throwaway(struct sandbox *s, const struct user *u, struct err *e)
 {
 	const char *tmp = getenv("TMPDIR");
-	struct stat st;
-	s->throwaway = given == NULL;
-	if (!given) {
-		snprintf(s->dir, sizeof s->dir, "%s/sluice-XXXXXX", tmp && *tmp == '/' ? tmp : "/tmp");
+	const char *const places[] = { tmp && *tmp == '/' ? tmp : "/tmp", "/tmp", "/var/tmp" };
+	s->throwaway = true;
+	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+		snprintf(s->dir, sizeof s->dir, "%s/sluice-XXXXXX", places[i]);
 		if (!mkdtemp(s->dir))
-			return err_sys(e, "create folder", s->dir);
-	} else {
-		bool there = stat(given, &st) == 0;
-		if (!there && !file_mkdirs(given, 0755, e))
-			return false;
-		if (!realpath(given, s->dir))
-			return err_sys(e, "find", given);
+			err_sys(e, "create folder", s->dir);
+		else if (u->root && chmod(s->dir, 0755) < 0)
+			err_sys(e, "chmod", s->dir);
+		else if (user_reaches(u, s->dir, X_OK, e))
+			return true;
+		rmdir(s->dir);
+		s->dir[0] = 0; /* nothing to remove at the end */
 	}
-	/* The roles, which are somebody else when we are root, must get through. */
-	if (!given && geteuid() == 0 && chmod(s->dir, 0755) < 0)
-		return err_sys(e, "chmod", s->dir);
-	return true;
+	return false;
+}
+
+static bool make_dir(struct sandbox *s, const char *given, struct err *e)
+{
+	struct stat st;
+	struct user u;
+	if (!user_find(str_of(s->user), &u, e))
+		return false;
+	if (!given)
+		return make_throwaway(s, &u, e);
+	bool there = stat(given, &st) == 0;
+	if (!there && !file_mkdirs(given, 0755, e))
+		return false;
+	if (!realpath(given, s->dir))
+		return err_sys(e, "find", given);
+	if (user_reaches(&u, s->dir, X_OK, e))
+		return true;
+	if (!there)
+		rmdir(s->dir);
+	return false;
 }
 
 /* Free now, on both addresses; who takes one in between will be named by the parent. */
@@ -120,13 +138,14 @@ static bool write_file(struct sandbox *s, const char *name, struct str text, uns
 
 static bool make_certificate(struct sandbox *s, struct err *e)
 {
-	const struct str names[] = { STR("mail.sandbox.test"), STR("sandbox.test"), STR("localhost") };
+	const struct str names[] = { STR("mail.sandbox.test"), STR("sandbox.test"), STR("localhost"), STR("127.0.0.1"),
+				     STR("::1") };
 	struct str cert, key;
 	char path[PATH_MAX + 16];
 	snprintf(path, sizeof path, "%s/key.pem", s->dir);
 	if (access(path, F_OK) == 0)
 		return true;
-	return tls_self_signed(&s->arena, names[0], names, 3, CERT_DAYS, &cert, &key, e) &&
+	return tls_self_signed(&s->arena, names[0], names, sizeof names / sizeof *names, CERT_DAYS, &cert, &key, e) &&
 	       write_file(s, "cert.pem", cert, 0644, e) && write_file(s, "key.pem", key, 0600, e);
 }
 
@@ -221,27 +240,28 @@ static void say_welcome(void *ctx)
 	printf("Sluice sandbox in %s%s\n\n", s->dir, s->throwaway ? " (removed at the end)" : "");
 	printf("  you@sandbox.test and friend@sandbox.test, password: sandbox; all other addresses go to you\n"
 	       "  smtp %u   submission %u (STARTTLS), %u (TLS)   imap %u (STARTTLS), %u (TLS)\n"
-	       "  on 127.0.0.1%s, with a certificate of its own making\n\n",
-	       b + 25, b + 87, b + 65, b + 43, b + 93, s->ipv6 ? " and ::1" : "");
+	       "  on 127.0.0.1%s, for TLS trust %s/cert.pem\n\n",
+	       b + 25, b + 87, b + 65, b + 43, b + 93, s->ipv6 ? " and ::1" : "", s->dir);
 	printf("Send a first message, as a stranger:\n"
 	       "  swaks --server 127.0.0.1:%u --from stranger@example.org --to you@sandbox.test\n"
 	       "  printf 'Subject: Hello\\n\\nA first message.\\n' | curl --crlf -sS smtp://127.0.0.1:%u \\\n"
 	       "      --mail-from stranger@example.org --mail-rcpt you@sandbox.test --upload-file -\n\n"
 	       "Send one as yourself, with a password:\n"
-	       "  printf 'From: you@sandbox.test\\nSubject: Hello\\n\\nFrom me.\\n' | curl --crlf -sSk \\\n"
+	       "  printf 'From: you@sandbox.test\\nSubject: Hello\\n\\nFrom me.\\n' | curl --crlf -sS --cacert "
+	       "%s/cert.pem \\\n"
 	       "      smtps://127.0.0.1:%u --user you@sandbox.test:sandbox \\\n"
 	       "      --mail-from you@sandbox.test --mail-rcpt friend@sandbox.test --upload-file -\n\n",
-	       b + 25, b + 25, b + 65);
+	       b + 25, b + 25, s->dir, b + 65);
 	printf(
 	    "Read:\n"
-	    "  curl -k --user you@sandbox.test:sandbox 'imaps://127.0.0.1:%u/INBOX;MAILINDEX=1'\n"
+	    "  curl -sS --cacert %s/cert.pem --user you@sandbox.test:sandbox 'imaps://127.0.0.1:%u/INBOX;MAILINDEX=1'\n"
 	    "  mutt -f imaps://you%%40sandbox.test@127.0.0.1:%u/     (or any mail program: IMAP with TLS, port %u)\n\n"
 	    "Look after it:\n"
 	    "  sluice -c %s status\n"
 	    "  tail -f %s/sluice.log\n\n"
 	    "Localparts that end in temperror, permerror, timeout, or a code such as 451 or 550 behave so.\n"
 	    "Each message accepted is a line here; Ctrl-C ends it.\n\n",
-	    b + 93, b + 93, b + 93, s->config, s->dir);
+	    s->dir, b + 93, b + 93, b + 93, s->config, s->dir);
 	fflush(stdout);
 }
 

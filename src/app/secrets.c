@@ -86,7 +86,8 @@ bool secrets_read(const struct loaded *l, struct secrets *out, struct err *e)
 		bool ok = true;
 		for (size_t k = 0; k < c->ntls && ok; k++) {
 			struct pem_pair *p = &out->pairs[out->n++];
-			p->id = (uint32_t)(i << 8 | k);
+			p->listener = i;
+			p->index = (uint8_t)k;
 			ok = read_pair(&c->tls[k], &p->pem, e);
 		}
 		if (!ok || (c->ntls > 0 && !try_pairs(c, out->pairs + first, c->ntls, e))) {

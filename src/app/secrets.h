@@ -11,7 +11,8 @@
 #define TICKETS_DAY_MS ((int64_t)24 * 3600 * 1000)
 
 struct pem_pair {
-	uint32_t id; /* listener << 8 | index */
+	size_t listener; /* in settings.listens */
+	uint8_t index;   /* in its certificates */
 	struct tls_pem pem;
 };
 struct secrets {

@@ -10,6 +10,7 @@
 #define CLIENTS_MAX   64
 #define GENERATIONS   3 /* old, now, next: at most two of them serve */
 #define ASK_STATUS_MS 2000
+#define RELOAD_MS     60000 /* for a server to come up, or for the roles of a reload to */
 
 struct server;
 struct client { /* one connection of the control socket */
@@ -22,6 +23,9 @@ struct client { /* one connection of the control socket */
 	json_t *status, *status_roles;
 	unsigned status_missing;
 	int64_t status_until_mono_ms;
+	/* `reload`: its answer waits for the end of the reload it asked for */
+	enum { RELOAD_NONE, RELOAD_WAITS, RELOAD_RUNS } reload;
+	int64_t reload_until_mono_ms;
 };
 struct question { /* sent, or to be sent, to a role */
 	uint32_t id;
@@ -43,9 +47,9 @@ struct server {
 	int64_t started_wall_ms;
 	bool ready, stopping, reload_again;
 	int stop_code;
-	int64_t stop_ms;         /* how long sessions may take to end */
-	char *reload_error;      /* heap; why the last reload was refused */
-	struct client *reloader; /* waits to hear how its reload went */
+	int64_t stop_ms;    /* how long sessions may take to end */
+	char *reload_error; /* heap; why the last reload was refused */
+	int64_t next_until_mono_ms;
 	/* The sandbox reads the roles' log and says what is new. */
 	int log_tail, log_pipe; /* its two ends; -1: none */
 	void (*on_log)(void *ctx, struct str bytes);
@@ -64,16 +68,18 @@ void control_slot_up(struct server *s, struct slot *slot);
 void control_slot_down(struct server *s, const struct slot *slot);
 /* The generation goes: no question may name its slots any more. */
 void control_forget(struct server *s, const struct generation *g);
-/* How the reload went that a client asked for; error NULL: well. */
-void control_reloaded(struct server *s, const char *error);
+/* All who asked for a reload until now are answered by the one that begins. / How it went: EX_OK, or why not. */
+void control_reload_begins(struct server *s);
+void control_reloaded(struct server *s, int code, const char *error);
 int64_t control_tick(struct server *s, int64_t mono_ms);
 void control_close(struct server *s);
 
 /* reload.c */
 /* Read and check everything; on success a generation that is not started, with its sockets bound. */
 struct generation *reload_prepare(struct server *s, struct buf *why, int *code);
-bool reload(struct server *s, struct buf *why);      /* SIGHUP; false: the old one stays */
-void reload_tick(struct server *s, int64_t mono_ms); /* next is ready -> now; old is gone -> freed */
+void reload(struct server *s); /* SIGHUP; soon, when another one is under way */
+/* next is ready -> now; old is gone -> freed.  Returns when to look again. */
+int64_t reload_tick(struct server *s, int64_t mono_ms);
 
 /* parent.c */
 void server_stop(struct server *s, int code);

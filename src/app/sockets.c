@@ -1,6 +1,7 @@
 #include "app/sockets.h"
 
 #include "app/roles.h"
+#include "base/log.h"
 #include "net/listen.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -21,47 +22,49 @@ static const struct bound *find(const struct sockets *s, const struct bound *lik
 	return NULL;
 }
 
-/* A socket file belongs to the server's user, and to the group that is named. */
-static bool own(const struct bound *b, const struct user *u, struct str group, unsigned mode, struct err *e)
+static bool own(const struct bound *b, struct err *e)
 {
-	gid_t gid = u->gid;
-	if (group.n > 0 && !user_group(group, &gid, e))
-		return false;
-	if ((u->root || group.n > 0) && lchown(b->path, u->root ? u->uid : (uid_t)-1, gid) < 0)
+	bool given = b->uid != (uid_t)-1 || b->gid != (gid_t)-1;
+	if (given && lchown(b->path, b->uid, b->gid) < 0)
 		return err_sys(e, "chown", b->path);
-	return chmod(b->path, mode) == 0 || err_sys(e, "chmod", b->path);
+	return chmod(b->path, b->mode) == 0 || err_sys(e, "chmod", b->path);
 }
 
-static bool bind_unix(struct bound *b, const struct user *u, struct str group, unsigned mode, struct err *e)
+static bool borrow(struct bound *b, const struct sockets *before)
 {
+	const struct bound *old = find(before, b);
+	if (!old)
+		return false;
+	b->fd = old->fd;
+	b->borrowed = true;
+	return true;
+}
+
+/* A socket file belongs to the server's user, and to the group that is named. */
+static bool bind_unix(struct bound *b, const struct user *u, struct str group, unsigned mode,
+		      const struct sockets *before, struct err *e)
+{
+	b->mode = mode;
+	b->uid = u->root ? u->uid : (uid_t)-1;
+	b->gid = u->root ? u->gid : (gid_t)-1;
+	if (group.n > 0 && !user_group(group, &b->gid, e))
+		return false;
+	if (borrow(b, before))
+		return true; /* sockets_retire() sees to its owner, when this set is taken */
 	/* Nobody may come in before the owner is right. */
 	b->fd = listen_unix(b->path, mode & 0600, BACKLOG, e);
-	return b->fd >= 0 && own(b, u, group, mode, e);
+	return b->fd >= 0 && own(b, e);
 }
 
 static bool bind_place(struct bound *b, const struct place *p, const struct user *u, const struct sockets *before,
 		       struct err *e)
 {
-	const struct bound *old = find(before, b);
-	if (old) {
-		b->fd = old->fd;
-		b->borrowed = true;
-		return true;
-	}
 	if (b->path)
-		return bind_unix(b, u, p->group, p->mode, e) || err_add(e, "%s", p->where);
+		return bind_unix(b, u, p->group, p->mode, before, e) || err_add(e, "%s", p->where);
+	if (borrow(b, before))
+		return true;
 	b->fd = listen_tcp(b->at, BACKLOG, e);
 	return b->fd >= 0 || err_add(e, "%s: %s port %u", p->where, service_name(p->service), (unsigned)b->at.port);
-}
-
-static bool bind_ours(struct bound *b, unsigned mode, const struct user *u, const struct sockets *before, struct err *e)
-{
-	const struct bound *old = find(before, b);
-	if (!old)
-		return bind_unix(b, u, STR_NONE, mode, e);
-	b->fd = old->fd;
-	b->borrowed = true;
-	return true;
 }
 
 static char *path_copy(struct str s)
@@ -91,7 +94,8 @@ bool sockets_open(struct sockets *s, struct loaded *l, const struct user *u, con
 	struct bound *ours = s->bound + l->nplaces;
 	ours[0].path = path_copy(str_of(load_run_path(l, NAME_AUTH)));
 	ours[1].path = path_copy(str_of(load_run_path(l, NAME_CONTROL)));
-	ok = ok && bind_ours(&ours[0], 0600, u, before, e) && bind_ours(&ours[1], 0660, u, before, e);
+	ok = ok && bind_unix(&ours[0], u, STR_NONE, 0600, before, e) &&
+	     bind_unix(&ours[1], u, STR_NONE, 0660, before, e);
 	if (!ok)
 		sockets_close(s);
 	return ok;
@@ -123,10 +127,21 @@ static void release(struct bound *b, bool shut)
 	*b = (struct bound){ .fd = -1 };
 }
 
+/* A socket that was there already is given its new owner and mode; it serves on in any case. */
+static void hand_over(const struct bound *was, const struct bound *b)
+{
+	struct err e;
+	bool same = was->mode == b->mode && was->uid == b->uid && was->gid == b->gid;
+	if (b->path && !same && !own(b, &e))
+		log_error("serve.socket", KVZ("error", e.text));
+}
+
 void sockets_retire(struct sockets *before, const struct sockets *now)
 {
 	for (size_t i = 0; i < before->n; i++) {
 		const struct bound *taken = find(now, &before->bound[i]);
+		if (taken)
+			hand_over(&before->bound[i], taken);
 		before->bound[i].borrowed = false; /* only the newest set holds */
 		release(&before->bound[i], !taken);
 	}

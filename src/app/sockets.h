@@ -14,6 +14,9 @@ struct bound {
 	char *path;         /* unix; NULL for TCP */
 	int fd;
 	bool borrowed; /* from the set before: not ours to close on failure */
+	unsigned mode; /* of `path`, and its owner */
+	uid_t uid;
+	gid_t gid;
 };
 struct sockets {
 	struct bound *bound; /* by place; the last two: auth.sock, control.sock */
@@ -25,7 +28,8 @@ bool sockets_open(struct sockets *s, struct loaded *l, const struct user *u, con
 int sockets_place(const struct sockets *s, size_t place);
 int sockets_auth(const struct sockets *s);
 int sockets_control(const struct sockets *s);
-/* `now` takes over from `before`: close and unlink what is only in `before`. */
+/* `now` takes over from `before`: close and unlink what is only in `before`, and let socket files that stay belong to
+ * whom `now` says. */
 void sockets_retire(struct sockets *before, const struct sockets *now);
 /* Close all and remove socket files. */
 void sockets_close(struct sockets *s);

@@ -24,6 +24,10 @@ bool user_become(const struct user *u, struct err *e);
 bool user_group(struct str name, gid_t *gid, struct err *e);
 /* A folder that belongs to `u`: made if it is not there. */
 bool user_mkdir(const struct user *u, const char *path, mode_t mode, struct err *e);
+/* Could the user come to `path` and use it (`how`: R_OK, W_OK, X_OK of access(2))?  ERR_PERM: which folder is in the
+ * way, or that it is not the user's.  Only for a process of one thread: it asks in a child.  Always true when we are
+ * not root: nothing will be given up. */
+bool user_reaches(const struct user *u, const char *path, int how, struct err *e);
 /* An exclusive flock on the folder: one server, or one verb without a server. -1: ERR_TEMP when somebody has it
  * and keeps it for `wait_ms`. */
 int user_lock_folder(const char *path, int64_t wait_ms, struct err *e);

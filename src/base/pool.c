@@ -12,7 +12,8 @@ struct pool {
 	pthread_cond_t work, gone; /* a job waits / a worker ended */
 	struct job *first, **last; /* guarded by mu, as all below */
 	unsigned waiting, idle, size, busy;
-	bool stopping;
+	pthread_t ended; /* the worker that ended last, when has_ended: not joined yet */
+	bool has_ended, stopping;
 };
 
 struct pool *pool_new(const struct pool_conf *conf)
@@ -65,6 +66,21 @@ static struct job *next_job(struct pool *p)
 	return job;
 }
 
+/* With mu held, by a worker as its last deed: each joins the one that ended before it, and pool_free() the last.  So
+ * when the pool is gone its threads are gone too, with all that libraries keep for a thread. */
+static void leave(struct pool *p)
+{
+	pthread_t before = p->ended;
+	bool join = p->has_ended;
+	p->ended = pthread_self();
+	p->has_ended = true;
+	p->size--;
+	pthread_cond_broadcast(&p->gone);
+	pthread_mutex_unlock(&p->mu);
+	if (join)
+		pthread_join(before, NULL);
+}
+
 static void *worker(void *arg)
 {
 	struct pool *p = arg;
@@ -76,9 +92,7 @@ static void *worker(void *arg)
 		pthread_mutex_lock(&p->mu);
 		p->busy--;
 	}
-	p->size--;
-	pthread_cond_broadcast(&p->gone);
-	pthread_mutex_unlock(&p->mu);
+	leave(p);
 	return NULL;
 }
 
@@ -88,7 +102,6 @@ static void worker_start(struct pool *p)
 	pthread_attr_t attr;
 	pthread_t id;
 	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, p->conf.stack);
 	p->size++;
 	if (pthread_create(&id, &attr, worker, p) == 0)
@@ -149,6 +162,8 @@ void pool_free(struct pool *p)
 	while (p->size > 0)
 		pthread_cond_wait(&p->gone, &p->mu);
 	pthread_mutex_unlock(&p->mu);
+	if (p->has_ended)
+		pthread_join(p->ended, NULL);
 	pthread_mutex_destroy(&p->mu);
 	pthread_cond_destroy(&p->work);
 	pthread_cond_destroy(&p->gone);

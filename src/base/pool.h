@@ -4,7 +4,8 @@
  * started when a job waits and none is free, up to `max`; one idle for
  * `idle_ms` ends (down to `min`).  Jobs are intrusive: the caller embeds a
  * struct job in what the job is about, so queueing never allocates.
- * All functions are safe in any thread; pool_free waits for queued jobs.
+ * All functions are safe in any thread; pool_free waits for queued jobs, and
+ * for the threads to be gone with all that libraries keep for a thread.
  */
 #pragma once
 #include <stdbool.h>

@@ -60,13 +60,14 @@ static bool set_serial(X509 *x)
 	       ASN1_INTEGER_set_uint64(X509_get_serialNumber(x), serial >> 1) == 1;
 }
 
-/* Also an authority for itself, so that a client can be told to trust just this file. */
-static bool set_authority(X509 *x)
+/* A host's certificate, not an authority's: a client that is told to trust this file trusts this host by it, and
+ * whoever got the key could make no others.  Some (mbsync) compare such a one as a whole, whatever name they called. */
+static bool set_host_only(X509 *x)
 {
 	BASIC_CONSTRAINTS *bc = BASIC_CONSTRAINTS_new();
 	if (!bc)
 		return false;
-	bc->ca = 0xff;
+	bc->ca = 0;
 	bool ok = X509_add1_ext_i2d(x, NID_basic_constraints, bc, 1, 0) == 1;
 	BASIC_CONSTRAINTS_free(bc);
 	return ok;
@@ -91,7 +92,7 @@ bool tls_self_signed(struct arena *a, struct str cn, const struct str *names, si
 	bool ok = key && x && cert && secret && X509_set_version(x, X509_VERSION_3) == 1 && set_serial(x) &&
 		  X509_gmtime_adj(X509_getm_notBefore(x), -3600) && /* clocks differ */
 		  X509_time_adj_ex(X509_getm_notAfter(x), days, 0, NULL) && X509_set_pubkey(x, key) == 1 &&
-		  set_names(x, cn, names, nnames) && set_authority(x) && X509_sign(x, key, EVP_sha256()) > 0 &&
+		  set_names(x, cn, names, nnames) && set_host_only(x) && X509_sign(x, key, EVP_sha256()) > 0 &&
 		  PEM_write_bio_X509(cert, x) == 1 &&
 		  PEM_write_bio_PKCS8PrivateKey(secret, key, NULL, NULL, 0, NULL, NULL) == 1 &&
 		  bio_text(cert, a, cert_pem) && bio_text(secret, a, key_pem);

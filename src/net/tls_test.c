@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #include "net/tls_impl.h"
 
@@ -335,16 +336,37 @@ static void test_client_names(void **state)
 	certs_free(&c);
 }
 
+/* Clients call us by a name or by an address, and each kind has its own place in the certificate (RFC 5280 4.2.1.6). */
+static void test_self_signed(void **state)
+{
+	struct arena a = { 0 };
+	struct err e;
+	struct str cert, key;
+	const struct str names[] = { STR("mail.sandbox.test"), STR("localhost"), STR("127.0.0.1"), STR("::1") };
+	(void)state;
+	assert_true(tls_self_signed(&a, STR("mail.sandbox.test"), names, 4, 2, &cert, &key, &e));
+	BIO *bio = BIO_new_mem_buf(cert.p, (int)cert.n);
+	X509 *x = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	assert_non_null(x);
+	assert_int_equal(X509_check_host(x, "localhost", 0, 0, NULL), 1);
+	assert_int_equal(X509_check_host(x, "mail.sandbox.test", 0, 0, NULL), 1);
+	assert_int_equal(X509_check_ip_asc(x, "127.0.0.1", 0), 1);
+	assert_int_equal(X509_check_ip_asc(x, "::1", 0), 1);
+	assert_int_equal(X509_check_ip_asc(x, "127.0.0.2", 0), 0);
+	assert_int_equal(X509_check_host(x, "127.0.0.1", 0, 0, NULL), 0);
+	assert_int_equal(X509_check_ca(x), 0);
+	X509_free(x);
+	BIO_free(bio);
+	arena_reset(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sni),
-		cmocka_unit_test(test_twins),
-		cmocka_unit_test(test_swap_while_connected),
-		cmocka_unit_test(test_bad_pems),
-		cmocka_unit_test(test_resumption),
-		cmocka_unit_test(test_versions),
-		cmocka_unit_test(test_client_names),
+		cmocka_unit_test(test_self_signed), cmocka_unit_test(test_sni),
+		cmocka_unit_test(test_twins),       cmocka_unit_test(test_swap_while_connected),
+		cmocka_unit_test(test_bad_pems),    cmocka_unit_test(test_resumption),
+		cmocka_unit_test(test_versions),    cmocka_unit_test(test_client_names),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,8 +21,9 @@ OFFSETS = {"smtp": 25, "submission": 87, "submissions": 65, "imap": 43, "imaps":
 
 
 def free_port_base():
-    """A base whose five ports are free just now."""
-    for base in range(12000 + os.getpid() % 400 * 100, 60000, 100):
+    """A base whose five ports are free just now, below those that the kernel gives to clients (32768 and up): a server
+    that is killed and started again must find its ports as it left them."""
+    for base in range(10000 + os.getpid() % 200 * 100, 32000, 100):
         with contextlib.ExitStack() as stack:
             try:
                 for offset in OFFSETS.values():

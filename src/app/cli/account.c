@@ -85,7 +85,13 @@ int cli_account_add(const struct call *c)
 	struct buf password = { 0 };
 	struct err e;
 	struct ask a;
-	int code = ask_open(&a, c->config, ASK_EITHER);
+	int code = ask_open(&a, c->config, ASK_EITHER), found;
+	json_t *there = code == EX_OK
+			    ? ask_quietly(&a, "account.get", json_pack("{s:s}", "name", c->argv[0]), &found, &e)
+			    : NULL;
+	if (there) /* said before a password is asked for */
+		code = cli_fail(EX_DATAERR, "account %s is there already", c->argv[0]);
+	json_decref(there);
 	if (code == EX_OK && !call_option(c, "no-password") &&
 	    !password_ask(c->argv[0], call_option(c, "password-stdin") != NULL, &password, &e))
 		code = cli_fail(EX_DATAERR, "%s", e.text);
@@ -125,7 +131,7 @@ int cli_account_import_hash(const struct call *c)
 	if (account && c->argc > 1)
 		buf_addz(&hash, c->argv[1]);
 	else if (account && !password_ask(c->argv[0], true, &hash, &e))
-		code = cli_fail(EX_DATAERR, "expected a hash on standard input: %s", e.text);
+		code = cli_fail(EX_DATAERR, "expected a hash as second argument, or on standard input: %s", e.text);
 	if (account && code == EX_OK)
 		code = do_verb(&a, "auth.import",
 			       json_pack("{s:s, s:O, s:s%}", "account", c->argv[0], "id",

@@ -57,7 +57,8 @@ static int open_store(struct ask *a)
 	if (!user_find(s->user, &a->user, &e))
 		return cli_fail(EX_NOUSER, "%s", e.text);
 	if (!user_mkdir(&a->user, dir, 0700, &e) || !user_mkdir(&a->user, mail, 0700, &e) ||
-	    !user_mkdir(&a->user, auth, 0700, &e) || !user_become(&a->user, &e))
+	    !user_mkdir(&a->user, auth, 0700, &e) || !user_reaches(&a->user, dir, R_OK | W_OK | X_OK, &e) ||
+	    !user_become(&a->user, &e))
 		return cli_fail(EX_CANTCREAT, "no server runs, and the store cannot be opened: %s", e.text);
 	a->lock_fd = user_lock_folder(dir, LOCK_WAIT_MS, &e);
 	if (a->lock_fd < 0)

@@ -21,10 +21,11 @@ static bool load(const char *path, bool files, struct loaded *l)
 int cli_config_check(const struct call *c)
 {
 	struct loaded l;
-	if (!load(c->argc > 0 ? c->argv[0] : c->config, true, &l))
+	const char *path = c->argc > 0 ? c->argv[0] : c->config;
+	if (!load(path, true, &l))
 		return EX_CONFIG;
 	load_free(&l);
-	return EX_OK;
+	return printf("%s: no mistakes\n", path) > 0 && fflush(stdout) == 0 ? EX_OK : EX_IOERR;
 }
 
 int cli_config_print(const struct call *c)

@@ -250,19 +250,31 @@ void verb_manual(const struct verb *table, struct buf *b)
 /* One case per prefix of words: what may come next. */
 static void add_completion_case(const struct verb *v, struct buf *b)
 {
-	buf_printf(b, "\t\"%s\")\n\t\twords=\"", v->name);
+	buf_printf(b, "\t\"%s\")\n\t\toptions=\"", v->name);
 	for (size_t i = 0; i < VERB_OPTIONS && v->options[i].name; i++)
-		buf_printf(b, "--%s ", v->options[i].name);
-	buf_addz(b, "--config --help\"");
+		buf_printf(b, "%s--%s", i > 0 ? " " : "", v->options[i].name);
+	buf_addz(b, "\"");
 	if (v->complete && strcmp(v->complete, "key") == 0)
-		buf_addz(b, "\n\t\twords=\"$words $(sluice config explain --keys 2>/dev/null)\"");
-	else if (v->complete && strcmp(v->complete, "verb") == 0)
-		buf_addz(b, "\n\t\twords=\"$words $verbs\"");
+		buf_addz(b, "\n\t\twords=$(sluice config explain --keys 2>/dev/null)");
 	else if (v->complete && strcmp(v->complete, "file") == 0)
 		buf_addz(b, "\n\t\tfiles=-f");
 	else if (v->complete && strcmp(v->complete, "dir") == 0)
 		buf_addz(b, "\n\t\tfiles=-d");
 	buf_addz(b, " ;;\n");
+}
+
+/* What follows an option that takes something: folders, or what cannot be guessed. */
+static void add_completion_values(const struct verb *table, struct buf *b)
+{
+	buf_addz(b, "\tcase $prev in\n\t-c | --config) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n");
+	for (const struct verb *v = table; v->name; v++)
+		for (size_t i = 0; i < VERB_OPTIONS && v->options[i].name; i++)
+			if (v->options[i].arg && strcmp(v->options[i].arg, "DIR") == 0)
+				buf_printf(b, "\t--%s) COMPREPLY=($(compgen -d -- \"$cur\")); return ;;\n",
+					   v->options[i].name);
+			else if (v->options[i].arg)
+				buf_printf(b, "\t--%s) return ;;\n", v->options[i].name);
+	buf_addz(b, "\tesac\n");
 }
 
 /* The first words once each, in the table's order; families have their second words. */
@@ -285,16 +297,16 @@ void verb_completion(const struct verb *table, struct buf *b)
 {
 	buf_addz(b, "# bash completion for sluice; made by `sluice completion bash`\n_sluice()\n{\n"
 		    "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}"
-		    " path= words= files= i w\n\tlocal verbs=\"");
-	add_completion_words(table, b, STR_NONE);
-	buf_addz(b, "\"\n\tCOMPREPLY=()\n"
-		    "\tif [[ $prev == -c || $prev == --config ]]; then\n"
-		    "\t\tCOMPREPLY=($(compgen -f -- \"$cur\")); return\n\tfi\n"
-		    "\tfor ((i = 1; i < COMP_CWORD && i < 5; i++)); do\n"
+		    " path= words= options= files= i w\n\tCOMPREPLY=()\n");
+	add_completion_values(table, b);
+	buf_addz(b, "\tfor ((i = 1; i < COMP_CWORD && i < 5; i++)); do\n"
 		    "\t\tw=${COMP_WORDS[i]}\n"
 		    "\t\t[[ $w == -c || $w == --config ]] && { ((i++)); continue; }\n"
 		    "\t\t[[ $w == -* ]] || path=\"${path:+$path }$w\"\n\tdone\n"
-		    "\twhile :; do\n\tcase $path in\n\t\"\") words=\"$verbs --config --help\" ;;\n");
+		    "\t[[ $path == help* && $cur != -* ]] && { path=${path#help}; path=${path# }; }\n"
+		    "\twhile :; do\n\tcase $path in\n\t\"\") options=--version words=\"");
+	add_completion_words(table, b, STR_NONE);
+	buf_addz(b, "\" ;;\n");
 	struct str last = STR_NONE;
 	for (const struct verb *v = table; v->name; v++) {
 		struct str rest = str_of(v->name);
@@ -311,6 +323,7 @@ void verb_completion(const struct verb *table, struct buf *b)
 	}
 	/* Not a verb's words any more: an argument stands at the end, so look again without it. */
 	buf_addz(b, "\t*) [[ $path == *\\ * ]] && { path=${path% *}; continue; } ;;\n\tesac\n\tbreak\n\tdone\n"
+		    "\t[[ $cur == -* ]] && words=\"$options --config --help\" files=\n"
 		    "\tCOMPREPLY=($(compgen $files -W \"$words\" -- \"$cur\"))\n}\n"
 		    "complete -o filenames -F _sluice sluice\n");
 }

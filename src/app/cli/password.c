@@ -47,11 +47,12 @@ static bool ask_once(int tty, bool again, const char *whose, struct buf *out, st
 		return err_sys(e, "ask on", "the terminal");
 	quiet = was;
 	quiet.c_lflag &= ~(tcflag_t)ECHO;
-	dprintf(tty, "%s password for %s: ", again ? "Again, the" : "New", whose);
 	/* A signal in between would leave the terminal quiet: ^C becomes the line's end instead. */
 	quiet.c_lflag &= ~(tcflag_t)ISIG;
 	quiet.c_cc[VEOL] = INTERRUPT;
 	tcsetattr(tty, TCSAFLUSH, &quiet);
+	/* Only now: what is typed at the prompt must be neither shown nor thrown away. */
+	dprintf(tty, "%s password for %s: ", again ? "Again, the" : "New", whose);
 	bool ok = read_line(tty, out, e);
 	tcsetattr(tty, TCSAFLUSH, &was);
 	dprintf(tty, "\n");

@@ -143,41 +143,48 @@ static bool absolute(const char *path, char out[PATH_MAX], struct err *e)
 	       err_set(e, ERR_PERM, "path too long: %s", path);
 }
 
-/* The server's user will write there: make the folder for it, while we can. */
-static bool make_for_user(const struct ask *a, const char *dir, struct err *e)
+/* The server's user will write there: make the folder for it, while we can.  *made: it was not there. */
+static bool make_for_user(struct str user, const char *dir, bool *made, struct err *e)
 {
 	struct user u;
 	struct stat st;
-	if (!user_find(a->loaded.settings.user, &u, e))
+	if (!user_find(user, &u, e))
 		return false;
-	if (stat(dir, &st) < 0 && errno == ENOENT)
-		return user_mkdir(&u, dir, 0700, e);
-	return true;
+	*made = stat(dir, &st) < 0 && errno == ENOENT;
+	if (*made && !user_mkdir(&u, dir, 0700, e))
+		return false;
+	return user_reaches(&u, dir, R_OK | W_OK | X_OK, e);
+}
+
+static int back_up(const struct call *c, const char *dir)
+{
+	struct ask a;
+	int code = ask_open(&a, c->config, ASK_EITHER);
+	if (code == EX_OK)
+		json_decref(ask_verb(&a, "store.backup", json_pack("{s:s}", "dir", dir), &code));
+	ask_close(&a);
+	return code;
 }
 
 int cli_store_backup(const struct call *c)
 {
-	struct ask a = { .fd = -1, .lock_fd = -1 };
 	struct err e;
 	char dir[PATH_MAX];
 	struct loaded l;
+	bool made = false;
 	if (!absolute(c->argv[0], dir, &e))
 		return cli_fail(EX_USAGE, "%s", e.text);
 	int code = ask_load(c->config, &l);
 	if (code != EX_OK)
 		return code;
-	/* Before ask_open(): without a server it gives up the rights that this may need. */
-	a.loaded = l;
-	bool ok = make_for_user(&a, dir, &e);
+	/* Before back_up(): without a server that gives up the rights that this may need. */
+	bool ok = make_for_user(l.settings.user, dir, &made, &e);
 	load_free(&l);
-	if (!ok)
-		return cli_fail(EX_CANTCREAT, "%s", e.text);
-	code = ask_open(&a, c->config, ASK_EITHER);
-	if (code == EX_OK)
-		json_decref(ask_verb(&a, "store.backup", json_pack("{s:s}", "dir", dir), &code));
-	ask_close(&a);
+	code = ok ? back_up(c, dir) : cli_fail(EX_CANTCREAT, "%s", e.text);
 	if (code == EX_OK)
 		printf("backup in %s\n", dir);
+	else if (made)
+		rmdir(dir); /* when nothing was put there */
 	return code;
 }
 
@@ -193,7 +200,8 @@ static int restore(struct loaded *l, const char *from)
 	}
 	if (!user_find(l->settings.user, &u, &e))
 		return cli_fail(EX_NOUSER, "%s", e.text);
-	if (!user_mkdir(&u, store, 0700, &e) || !user_become(&u, &e))
+	if (!user_mkdir(&u, store, 0700, &e) || !user_reaches(&u, store, R_OK | W_OK | X_OK, &e) ||
+	    !user_reaches(&u, from, R_OK | X_OK, &e) || !user_become(&u, &e))
 		return cli_fail(EX_CANTCREAT, "%s", e.text);
 	AUTO_CLOSE int lock = user_lock_folder(store, LOCK_WAIT_MS, &e);
 	if (lock < 0)

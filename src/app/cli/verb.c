@@ -130,7 +130,7 @@ static int unknown_verb(int argc, char **argv)
 	for (const struct verb *v = verbs; v->name; v++) {
 		struct str name = str_of(v->name);
 		if (!v->hidden && str_eq(str_cut(&name, ' '), str_of(argv[0])))
-			buf_printf(&b, "\n  sluice %s %s", v->name, v->args);
+			buf_printf(&b, "\n  sluice %s%s%s", v->name, *v->args ? " " : "", v->args);
 	}
 	buf_addz(&b, "\nsee: sluice help\n");
 	(void)!file_write(STDERR_FILENO, buf_str(&b));
@@ -138,23 +138,35 @@ static int unknown_verb(int argc, char **argv)
 	return EX_USAGE;
 }
 
+static int overview(int code)
+{
+	struct buf b = { 0 };
+	verb_overview(verbs, &b);
+	int printed = cli_print(&b);
+	return printed == EX_OK ? code : printed;
+}
+
 int verbs_main(int argc, char **argv)
 {
-	char *leading = NULL; /* sluice -c FILE verb ... */
+	const char *leading = NULL, *value; /* sluice -c FILE verb ... */
 	struct call c;
 	struct err e = { 0 };
+	size_t index;
 	int used;
-	if (argc > 2 && (strcmp(argv[0], "-c") == 0 || strcmp(argv[0], "--config") == 0)) {
-		leading = argv[1];
-		argv += 2;
-		argc -= 2;
+	while (argc > 0 && argv[0][0] == '-' && strcmp(argv[0], "--version") != 0) {
+		const struct option_row *o = option_find(everywhere, 2, argv[0], &value, &index);
+		if (!o)
+			return cli_fail(EX_USAGE, "no such option: %s; see: sluice help", argv[0]);
+		if (!o->arg)
+			return overview(EX_OK);
+		if (!value && argc == 1)
+			return cli_fail(EX_USAGE, "--%s needs a value: --%s %s", o->name, o->name, o->arg);
+		leading = value ? value : argv[1];
+		argc -= value ? 1 : 2;
+		argv += value ? 1 : 2;
 	}
-	if (argc == 0 || strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0) {
-		struct buf b = { 0 };
-		verb_overview(verbs, &b);
-		int code = cli_print(&b);
-		return argc == 0 ? EX_USAGE : code;
-	}
+	if (argc == 0)
+		return overview(EX_USAGE);
 	if (strcmp(argv[0], "--version") == 0)
 		argv[0] = (char *)(uintptr_t) "version";
 	const struct verb *v = verb_find(verbs, argc, argv, &used);

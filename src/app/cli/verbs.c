@@ -36,8 +36,10 @@ const struct verb verbs[] = {
 	{ "info", "", 0, 0, "Show what the running server serves, and from where", "", NULL, { JSON }, cli_info, false },
 	{ "stop", "", 0, 0, "Stop the server, letting sessions finish", "Returns when it has stopped.", NULL, { { 0 } }, cli_stop, false },
 	{ "reload", "", 0, 0, "Read the configuration again",
-	  "A configuration with mistakes is refused with all of them named, and the old one stays in use. A good one is served by new "
-	  "processes, while the old ones finish their sessions. New certificates and log levels alone need no new processes.",
+	  "A configuration with mistakes is refused with all of them named, and the old one stays in use. The processes that a good one "
+	  "concerns are replaced by new ones, while the old finish their sessions; new certificates and log levels concern none.\n\n"
+	  "Returns when the new configuration is in use. Exits 78 when it is refused, 69 when a port cannot be had, 75 when the server has not "
+	  "come up within a minute, or the new processes have not.",
 	  NULL, { { 0 } }, cli_reload, false },
 	{ "loglevel", "[MODULE] LEVEL", 1, 2, "Change how much is logged, until the next reload",
 	  "LEVEL is error, warn, notice, info or debug. MODULE is the part of an event's name before the dot, such as smtp or imap; "
