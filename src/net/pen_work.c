@@ -127,8 +127,7 @@ static enum go begin_shake(struct turn *t)
 static enum go phase_new(struct turn *t)
 {
 	struct conn *c = t->c;
-	if (draining(t))
-		return GO_DEAD;
+	/* Also when draining: who was let in is greeted, and then told to come again. */
 	if (!c->door->tls)
 		return open_session(t);
 	c->next = (struct next){ .want = WANT_TLS, .tls = c->door->tls };

@@ -1,9 +1,11 @@
 """What every end-to-end test stands on: a real server in a throwaway folder, on loopback."""
 import contextlib
 import imaplib
+import itertools
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import smtplib
@@ -20,14 +22,18 @@ SLUICE = pathlib.Path(os.environ.get("SLUICE", ROOT / "build/sluice")).resolve()
 OFFSETS = {"smtp": 25, "submission": 87, "submissions": 65, "imap": 43, "imaps": 93}
 
 
+BASES = itertools.cycle(random.sample(range(10000, 32000, 100), 220))
+
+
 def free_port_base():
     """A base whose five ports are free just now, below those that the kernel gives to clients (32768 and up): a server
     that is killed and started again must find its ports as it left them."""
-    for base in range(10000 + os.getpid() % 200 * 100, 32000, 100):
+    for base in itertools.islice(BASES, 220):
         with contextlib.ExitStack() as stack:
             try:
                 for offset in OFFSETS.values():
                     s = stack.enter_context(socket.socket())
+                    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server: what is over is free
                     s.bind(("127.0.0.1", base + offset))
                 return base
             except OSError:
