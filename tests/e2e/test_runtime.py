@@ -180,7 +180,7 @@ def test_reload_closes_and_opens_ports(own_sandbox):
 
 def logged_in(sandbox):
     """A session, or None: a role that has just begun to leave says goodbye to whoever it had still let in."""
-    with contextlib.suppress(imaplib.IMAP4.abort):
+    with contextlib.suppress(imaplib.IMAP4.abort, OSError):
         return sandbox.imap()
 
 
