@@ -188,7 +188,7 @@ static enum io_try socket_write(struct io *io, struct str s, size_t *n)
 {
 	ssize_t done;
 	do
-		done = send(io->fd, s.p, s.n, MSG_NOSIGNAL);
+		done = send(io->fd, s.p, s.n, MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (done < 0 && errno == EINTR);
 	*n = done > 0 ? (size_t)done : 0;
 	if (done >= 0)
@@ -290,6 +290,39 @@ static enum io_try strings_read(struct io *io, void *p, size_t room, size_t *n)
 	return *n > 0 ? IO_DONE : IO_EOF;
 }
 
+static enum io_try socket_read(struct io *io, void *p, size_t room, int flags, size_t *n)
+{
+	ssize_t got;
+	do
+		got = recv(io->fd, p, room, flags);
+	while (got < 0 && errno == EINTR);
+	if (got == 0)
+		return IO_EOF;
+	if (got < 0)
+		return errno == EAGAIN ? IO_AGAIN_READ : io_broken(io, strerrordesc_np(errno));
+	*n = (size_t)got;
+	return IO_DONE;
+}
+
+/* Let a plain recv() wait for so long: half the system calls of poll() and recv(). */
+static bool be_patient(struct io *io, int64_t ms)
+{
+	struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+	int flags = fcntl(io->fd, F_GETFL);
+	if (flags < 0 || setsockopt(io->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv) < 0 ||
+	    fcntl(io->fd, F_SETFL, flags & ~O_NONBLOCK) < 0)
+		return false;
+	io->patient_ms = ms;
+	return true;
+}
+
+void io_hurry(struct io *io)
+{
+	int flags = io->patient_ms > 0 ? fcntl(io->fd, F_GETFL) : -1;
+	if (flags >= 0 && fcntl(io->fd, F_SETFL, flags | O_NONBLOCK) == 0)
+		io->patient_ms = 0;
+}
+
 enum io_try io_read_some(struct io *io, void *p, size_t room, size_t *n)
 {
 	*n = 0;
@@ -299,16 +332,20 @@ enum io_try io_read_some(struct io *io, void *p, size_t room, size_t *n)
 		return strings_read(io, p, room, n);
 	if (io->ssl)
 		return io_tls_read(io, p, room, n);
-	ssize_t got;
-	do
-		got = recv(io->fd, p, room, 0);
-	while (got < 0 && errno == EINTR);
-	if (got == 0)
-		return IO_EOF;
-	if (got < 0)
-		return errno == EAGAIN ? IO_AGAIN_READ : io_broken(io, strerrordesc_np(errno));
-	*n = (size_t)got;
-	return IO_DONE;
+	return socket_read(io, p, room, MSG_DONTWAIT, n);
+}
+
+enum io_try io_read_soon(struct io *io, void *p, size_t room, int64_t ms, size_t *n)
+{
+	*n = 0;
+	if (io->err)
+		return IO_ERR;
+	if (io->fd < 0)
+		return strings_read(io, p, room, n);
+	if (!io->ssl && (io->patient_ms == ms || be_patient(io, ms)))
+		return socket_read(io, p, room, 0, n);
+	struct pollfd pfd = { .fd = io->fd, .events = POLLIN };
+	return poll(&pfd, 1, (int)ms) > 0 ? io_read_some(io, p, room, n) : IO_AGAIN_READ;
 }
 
 bool io_pending(const struct io *io)

@@ -71,6 +71,8 @@ int io_fd(const struct io *io);                             /* -1 for strings */
 /* The non-blocking half: the pen's. */
 enum io_try { IO_DONE, IO_AGAIN_READ, IO_AGAIN_WRITE, IO_EOF, IO_ERR };
 enum io_try io_read_some(struct io *io, void *p, size_t room, size_t *n);
+/* The same, but waits up to `ms` (> 0, the same each time) for the first octets. */
+enum io_try io_read_soon(struct io *io, void *p, size_t room, int64_t ms, size_t *n);
 enum io_try io_write_some(struct io *io);                       /* as much of io_out as goes now */
 enum io_try io_write_first(struct io *io, size_t n);            /* no more than its first n octets */
 enum io_try io_tls_accept(struct io *io, struct tls_server *t); /* first call drops unread plaintext */

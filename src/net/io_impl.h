@@ -19,6 +19,7 @@ struct io {
 	int64_t by_ms;      /* blocking half: when patience ends (mono) */
 	int64_t write_ms;   /* the pen's: longest stand-still of output; 0 = by_ms holds for writing too */
 	int64_t stuck_ms;   /* since when output waits for the peer (mono), 0 = it does not */
+	int64_t patient_ms; /* a plain recv() on fd waits so long; 0: fd is non-blocking */
 	int64_t moved_ms;   /* when it last took some */
 	uint64_t moved;     /* octets it took since stuck_ms */
 };
@@ -27,6 +28,9 @@ struct io {
 enum io_try io_broken(struct io *io, const char *why);
 /* Wait until `events` (poll's) or `by_ms`; false: the io has failed. */
 bool io_wait(struct io *io, short events, int64_t by_ms);
+
+/* Make the descriptor non-blocking again, for who calls read(2) on it. */
+void io_hurry(struct io *io);
 
 enum io_try io_tls_read(struct io *io, void *p, size_t room, size_t *n);
 enum io_try io_tls_write(struct io *io, struct str s, size_t *n);

@@ -51,6 +51,7 @@ static bool begin(struct io *io, SSL *ssl)
 	buf_free(&io->in);
 	io->at = 0;
 	io->skipping = false;
+	io_hurry(io);
 	if (!ssl || SSL_set_fd(ssl, io->fd) != 1) {
 		SSL_free(ssl);
 		return false;

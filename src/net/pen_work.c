@@ -8,8 +8,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define FLUSH_AT    (IO_OUT / 4) /* pipelined replies are sent when there are that many octets of them */
-#define WORTHY_READ 1024u        /* in the middle of a unit the worker waits only for who sends in such pieces */
+#define FLUSH_AT       (IO_OUT / 4) /* pipelined replies are sent when there are that many octets of them */
+#define DRAIN_SHAKE_MS 2000
+#define WORTHY_READ    1024u /* in the middle of a unit the worker waits only for who sends in such pieces */
 
 struct turn {
 	struct pen *p;
@@ -157,9 +158,11 @@ static enum go phase_shake(struct turn *t)
 	}
 	if (got == IO_ERR)
 		return shake_failed(t, "");
-	if (draining(t))
-		return shake_failed(t, "we are stopping");
-	if (clock_mono_ms() >= c->until_ms)
+	int64_t now_ms = clock_mono_ms();
+	/* Who was let in is told so, as in the clear: it may finish its handshake, if it is quick. */
+	if (draining(t) && c->until_ms > now_ms + DRAIN_SHAKE_MS)
+		c->until_ms = now_ms + DRAIN_SHAKE_MS;
+	if (now_ms >= c->until_ms)
 		return shake_failed(t, "too slow");
 	c->write_next = got == IO_AGAIN_WRITE;
 	return GO_PARK;
@@ -243,16 +246,22 @@ static int64_t input_by(const struct conn *c)
 	return rate_ms < by_ms ? rate_ms : by_ms;
 }
 
-/* Wait a moment for the peer with the worker in hand: cheaper than parking, if it is busy and nobody else waits. */
-static bool linger(struct turn *t)
+/* May the worker wait a moment for the peer?  Cheaper than parking, if it is busy and nobody else waits. */
+static bool may_linger(const struct turn *t)
 {
 	struct conn *c = t->c;
 	if (t->p->conf.linger_ms < 0 || c->busy || draining(t) || queue_presses(t->p, c))
 		return false;
 	if (c->phase == PHASE_INPUT && collect_begun(&c->collect) && t->last_read < WORTHY_READ)
 		return false; /* a peer that drips would hold the worker */
-	struct pollfd pfd = { .fd = io_fd(c->io), .events = POLLIN };
-	return poll(&pfd, 1, (int)t->p->conf.linger_ms) > 0;
+	return true;
+}
+
+/* Read what is here; while `soon`, wait a moment for it. */
+static enum io_try take(struct turn *t, bool soon, char *to, size_t room, size_t *n)
+{
+	struct io *io = t->c->io;
+	return soon ? io_read_soon(io, to, room, t->p->conf.linger_ms, n) : io_read_some(io, to, room, n);
 }
 
 /* Make room behind what is unread, as much as reading ahead may take. */
@@ -279,10 +288,11 @@ static enum go read_more(struct turn *t)
 		return trouble(t, TROUBLE_SLOW);
 	if (t->read >= PEN_TURN && queue_presses(t->p, c))
 		return GO_AGAIN;
-	if (t->dry && !io_pending(c->io) && !linger(t))
+	bool soon = t->dry && !io_pending(c->io);
+	if (soon && !may_linger(t))
 		return GO_PARK;
 	size_t n, room = make_room(t);
-	enum io_try got = io_read_some(c->io, t->in + t->n, room, &n);
+	enum io_try got = take(t, soon, t->in + t->n, room, &n);
 	c->write_next = got == IO_AGAIN_WRITE;
 	c->eof = got == IO_EOF || got == IO_ERR;
 	if (got == IO_AGAIN_READ || got == IO_AGAIN_WRITE) {
@@ -371,9 +381,9 @@ static enum go phase_linger(struct turn *t)
 {
 	struct conn *c = t->c;
 	size_t n;
-	if (t->dry && !linger(t))
+	if (t->dry && !may_linger(t))
 		return clock_mono_ms() >= c->until_ms ? GO_DEAD : GO_PARK;
-	enum io_try got = io_read_some(c->io, t->in, PEN_WINDOW, &n);
+	enum io_try got = take(t, t->dry, t->in, PEN_WINDOW, &n);
 	t->dry = got == IO_AGAIN_READ;
 	c->got += n;
 	if (c->got > LINGER_OCTETS || got == IO_EOF || got == IO_ERR || clock_mono_ms() >= c->until_ms)
@@ -445,7 +455,8 @@ static bool park(struct turn *t, struct conn **next)
 {
 	struct pen *p = t->p;
 	struct conn *c = t->c;
-	bool stoppable = c->phase != PHASE_FLUSH && c->phase != PHASE_BYE && c->phase != PHASE_LINGER;
+	bool stoppable = c->phase != PHASE_FLUSH && c->phase != PHASE_BYE && c->phase != PHASE_LINGER &&
+			 c->phase != PHASE_SHAKE;
 	bool wakes = wakeable(c) && c->kept.n == 0;
 	if (io_out(c->io)->n == 0)
 		buf_free(io_out(c->io));
