@@ -95,6 +95,36 @@ static void take_numbers(struct server *s, struct question *q, struct str text)
 	question_free(s, q);
 }
 
+static void echo_heard(struct server *s, struct question *q)
+{
+	question_free(s, q);
+	if (--s->echoes == 0)
+		control_reloaded(s, EX_OK, NULL);
+}
+
+void control_echo(struct server *s, struct generation *g)
+{
+	for (size_t i = 0; i < ROLES; i++) {
+		struct slot *slot = g->slots[i];
+		if (slot->state != SLOT_READY && slot->state != SLOT_LEAVING)
+			continue;
+		struct question *q = ask(s, NULL, slot, STR("{\"verb\":\"role.status\"}"));
+		q->echo = true;
+		s->echoes++;
+	}
+}
+
+void control_echoes_late(struct server *s)
+{
+	for (struct question *q = s->questions, *next; q; q = next) {
+		next = q->next;
+		if (!q->echo)
+			continue;
+		log_warn("role.slow", KVZ("name", q->slot->row->name), KVN("pid", q->slot->pid));
+		echo_heard(s, q);
+	}
+}
+
 void control_answer(struct server *s, const struct slot *slot, uint32_t id, struct str text, bool final)
 {
 	struct question *q = s->questions;
@@ -104,6 +134,10 @@ void control_answer(struct server *s, const struct slot *slot, uint32_t id, stru
 		return;
 	if (q->place) {
 		take_numbers(s, q, text);
+		return;
+	}
+	if (q->echo) {
+		echo_heard(s, q);
 		return;
 	}
 	if (q->client && (final || q->client->out.n < PROGRESS_MAX))
@@ -123,6 +157,8 @@ static void fail_question(struct server *s, struct question *q, const char *why)
 {
 	if (q->place)
 		take_numbers(s, q, STR("{}"));
+	else if (q->echo)
+		echo_heard(s, q);
 	else {
 		if (q->client)
 			reply_error(q->client, EX_TEMPFAIL, why);
@@ -154,7 +190,7 @@ void control_forget(struct server *s, const struct generation *g)
 static bool is_asked(const struct server *s, const struct slot *slot)
 {
 	for (const struct question *q = s->questions; q; q = q->next)
-		if (q->slot == slot && !q->place)
+		if (q->slot == slot && !q->place && !q->echo)
 			return true;
 	return false;
 }

@@ -150,7 +150,7 @@ void reload(struct server *s)
 	int code;
 	if (s->stopping)
 		return;
-	if (!s->ready || s->next) {
+	if (!s->ready || s->next || s->echoes > 0) {
 		s->reload_again = true; /* what the file says now may be news to the one under way */
 		return;
 	}
@@ -253,11 +253,18 @@ static void take_next(struct server *s, int64_t mono_ms)
 	tell_kept(s, &replaced);
 	log_notice("reload.done", KVN("generation", s->now->number), KV("replaced", buf_str(&replaced)));
 	buf_free(&replaced);
-	control_reloaded(s, EX_OK, NULL);
+	/* Who asked is answered when the change is in force: each has its letters, and who leaves takes nobody in. */
+	s->echoes_until_mono_ms = mono_ms + ECHO_MS;
+	control_echo(s, s->now);
+	control_echo(s, before);
+	if (s->echoes == 0)
+		control_reloaded(s, EX_OK, NULL);
 }
 
 int64_t reload_tick(struct server *s, int64_t mono_ms)
 {
+	if (s->echoes > 0 && s->echoes_until_mono_ms <= mono_ms)
+		control_echoes_late(s);
 	if (s->next && !s->stopping) {
 		int code;
 		const char *why = failure_of(s, &code, mono_ms);
@@ -274,8 +281,10 @@ int64_t reload_tick(struct server *s, int64_t mono_ms)
 		s->old = NULL;
 		bury(s, gone);
 	}
-	if (s->reload_again && !s->next && s->ready)
+	if (s->reload_again && !s->next && s->ready && s->echoes == 0)
 		reload(s);
+	if (s->echoes > 0 && !s->stopping)
+		return s->echoes_until_mono_ms;
 	if (!s->next || s->stopping)
 		return INT64_MAX;
 	return generation_ready(s->next) ? mono_ms : s->next_until_mono_ms;

@@ -9,6 +9,7 @@
 #include "app/cli/ask.h"
 #include "app/parent.h"
 #include "app/sandbox_log.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/num.h"
@@ -24,10 +25,12 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-#define PORT_BASE 2500
-#define CERT_DAYS 3650
+#define PORT_BASE  2500
+#define CERT_DAYS  3650
+#define ORPHANS_MS 3000 /* how long the roles of a sandbox that was killed may still hold its ports */
 
 static const struct port_row {
 	const char *service;
@@ -122,6 +125,20 @@ static bool ports_free(struct sandbox *s, struct err *e)
 				    s->base + 1000);
 			close(fd);
 		}
+	}
+	return true;
+}
+
+/* A sandbox that was killed in this folder leaves roles behind for a moment. */
+static bool ports_wait(struct sandbox *s, const char *dir, struct err *e)
+{
+	char run[PATH_MAX];
+	int64_t until_ms = clock_mono_ms() + ORPHANS_MS;
+	bool again = dir && snprintf(run, sizeof run, "%s/run", dir) < (int)sizeof run && access(run, F_OK) == 0;
+	while (!ports_free(s, e)) {
+		if (!again || clock_mono_ms() >= until_ms)
+			return false;
+		nanosleep(&(struct timespec){ .tv_nsec = 50 * 1000000 }, NULL);
 	}
 	return true;
 }
@@ -282,7 +299,7 @@ static const char *whoever(void)
 static int run(struct sandbox *s, const char *dir)
 {
 	struct err e;
-	if (!ports_free(s, &e))
+	if (!ports_wait(s, dir, &e))
 		return cli_fail(EX_UNAVAILABLE, "%s", e.text);
 	if (!make_dir(s, dir, &e) || !make_certificate(s, &e) || !make_config(s, &e))
 		return cli_fail(EX_CANTCREAT, "%s", e.text);

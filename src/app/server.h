@@ -10,6 +10,7 @@
 #define CLIENTS_MAX   64
 #define GENERATIONS   3 /* old, now, next: at most two of them serve */
 #define ASK_STATUS_MS 2000
+#define ECHO_MS       2000  /* a role that does not answer by then holds up nobody */
 #define RELOAD_MS     60000 /* for a server to come up, or for the roles of a reload to */
 
 struct server;
@@ -32,6 +33,7 @@ struct question { /* sent, or to be sent, to a role */
 	struct client *client; /* NULL: it has left */
 	struct slot *slot;
 	json_t *place; /* status: where the numbers go (borrowed from client->status_roles) */
+	bool echo;     /* asked only to know that what was sent before has been heard */
 	bool sent;
 	char *text;
 	struct question *next;
@@ -43,7 +45,9 @@ struct server {
 	unsigned generations;
 	struct client clients[CLIENTS_MAX];
 	struct question *questions;
-	uint32_t asked; /* ids drawn */
+	uint32_t asked;  /* ids drawn */
+	unsigned echoes; /* of a reload, not heard yet */
+	int64_t echoes_until_mono_ms;
 	int64_t started_wall_ms;
 	bool ready, stopping, reload_again;
 	int stop_code;
@@ -68,6 +72,9 @@ void control_slot_up(struct server *s, struct slot *slot);
 void control_slot_down(struct server *s, const struct slot *slot);
 /* The generation goes: no question may name its slots any more. */
 void control_forget(struct server *s, const struct generation *g);
+/* Ask the roles of `g` for an echo of all they were sent. */
+void control_echo(struct server *s, struct generation *g);
+void control_echoes_late(struct server *s); /* wait for them no longer */
 /* All who asked for a reload until now are answered by the one that begins. / How it went: EX_OK, or why not. */
 void control_reload_begins(struct server *s);
 void control_reloaded(struct server *s, int code, const char *error);

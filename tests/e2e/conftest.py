@@ -102,8 +102,6 @@ class Sandbox:
                 os.kill(pid, signal.SIGKILL)
         if who == "tree":
             self.process.wait()
-            # A role that is just dying may still hold the ports for a moment.
-            wait_for(lambda: not any(pathlib.Path(f"/proc/{pid}").exists() for pid in pids.values()))
 
     def stop(self, how=signal.SIGTERM):
         if self.process and self.process.poll() is None:

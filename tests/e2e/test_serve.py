@@ -228,8 +228,8 @@ def test_new_certificate_without_dropping_a_session(own):
     certificate(server.folder, "one", "mail.one.test", "one.test")
     assert serial(server.port("imaps")) == before  # not before it was asked for
     server.cli("reload")
-    wait_for(lambda: serial(server.port("imaps")) == der(server.folder / "one.pem"))
-    wait_for(lambda: serial(server.port("smtp"), starttls=True) == der(server.folder / "one.pem"))
+    assert serial(server.port("imaps")) == der(server.folder / "one.pem")
+    assert serial(server.port("smtp"), starttls=True) == der(server.folder / "one.pem")
     assert serial(server.port("imaps"), "mail.two.test") == der(server.folder / "two.pem")
     assert held.noop()[0] == "OK" and held.select("INBOX")[0] == "OK"
     assert server.pids() == roles  # no new processes for it
