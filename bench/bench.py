@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 
+import imap
 from peers import ROOT, OpenSmtpd, Postfix, Sluice
 
 CLIENT = ROOT / "build/smtpload"
@@ -291,13 +292,14 @@ BENCHES = {
     "start": (bench_start, "time to listen, memory when idle"),
     "idle": (bench_idle, "how soon IDLE tells of a message"),
     "crash": (bench_crash, "200 rounds of SIGKILL under load"),
+    **{name: (lambda args, run=run: run(args, say, folder), text) for name, (run, text) in imap.BENCHES.items()},
 }
 
 
 def main():
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter,
-                                     epilog="\n".join(f"  {k:10} {v[1]}" for k, v in BENCHES.items()))
+                                     epilog="\n".join(f"  {k:12} {v[1]}" for k, v in BENCHES.items()))
     parser.add_argument("what", choices=[*BENCHES, "help"], nargs="?", default="help")
     parser.add_argument("--pairs", type=int, default=7, help="interleaved runs (7)")
     parser.add_argument("--seconds", type=float, default=5, help="length of a run (5)")
@@ -308,6 +310,7 @@ def main():
         parser.print_help()
         return
     build_client()
+    imap.build()
     BENCHES[args.what][0](args)
 
 

@@ -11,7 +11,7 @@ import textwrap
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-SLUICE = ROOT / "build/sluice"
+SLUICE = pathlib.Path(os.environ.get("SLUICE", ROOT / "build/sluice"))
 
 
 class Cpu:
@@ -119,6 +119,9 @@ class Sluice(Server):
         self.process = self.spawn(SLUICE, "sandbox", "--dir", self.folder / "box", "--port-base", base)
         self.wait_ready()
         self.stop()
+        conf = self.folder / "box/sluice.conf"
+        text = conf.read_text().replace("listen sandbox {", "listen sandbox {\n    auth-in-clear yes")
+        conf.write_text(text + ("imap { compress yes }\n" if options.get("compress") else ""))
 
     def start(self):
         self.process = self.spawn(SLUICE, "serve", "-c", self.folder / "box/sluice.conf")
@@ -205,6 +208,91 @@ class Postfix(Server):
     def describe(cls):
         return "Postfix " + subprocess.run(["postconf", "-dh", "mail_version"], capture_output=True,
                                            text=True).stdout.strip()
+
+
+class Dovecot(Server):
+    """IMAP over Maildir, as Debian sets it up; one user per name, all with the password "sandbox"."""
+
+    name = "dovecot"
+
+    def start(self):
+        self.imap, self.imaps = 24143, 24993
+        self.port = self.imap
+        conf, mail = self.folder / "dovecot.conf", self.folder / "mail"
+        mail.mkdir()
+        shutil.chown(mail, "mail", "mail")
+        uid, gid = pwd.getpwnam("mail").pw_uid, pwd.getpwnam("mail").pw_gid
+        hashed = subprocess.run(["doveadm", "pw", "-s", "SCRAM-SHA-256", "-p", "sandbox"], capture_output=True,
+                                text=True).stdout.strip() if not self.options.get("plain") else "{PLAIN}sandbox"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-days", "2", "-subj", "/CN=mail.sandbox.test", "-keyout", self.folder / "key.pem", "-out",
+                        self.folder / "cert.pem"], check=True, capture_output=True)
+        conf.write_text(textwrap.dedent(f"""\
+            base_dir = {self.folder}/run
+            state_dir = {self.folder}/state
+            log_path = {self.folder}/log
+            protocols = imap
+            listen = 127.0.0.1
+            ssl = yes
+            ssl_cert = <{self.folder}/cert.pem
+            ssl_key = <{self.folder}/key.pem
+            disable_plaintext_auth = no
+            auth_mechanisms = plain login scram-sha-256
+            mail_location = maildir:{mail}/%u
+            mail_uid = {uid}
+            mail_gid = {gid}
+            first_valid_uid = 1
+            mail_max_userip_connections = 100000
+            default_process_limit = 2000
+            default_client_limit = 20000
+            passdb {{
+              driver = static
+              args = password={hashed}
+            }}
+            userdb {{
+              driver = static
+              args = uid={uid} gid={gid} home={mail}/%u
+            }}
+            service imap-login {{
+              inet_listener imap {{
+                port = {self.imap}
+              }}
+              inet_listener imaps {{
+                port = {self.imaps}
+              }}
+            }}
+            """))
+        self.process = self.spawn("dovecot", "-F", "-c", conf)
+
+    def wait_ready(self, seconds=20):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            with contextlib.suppress(OSError):
+                with socket.create_connection(("127.0.0.1", self.imap), 1) as s:
+                    s.settimeout(2)
+                    if s.recv(4) == b"* OK":
+                        return
+            time.sleep(0.01)
+        raise SystemExit(f"bench: dovecot did not come up: {(self.folder / 'out').read_text()[-2000:]}")
+
+    def fill(self, user, messages):
+        """Messages (octets) into a user's INBOX, as files."""
+        new = self.folder / "mail" / user / "cur"
+        new.mkdir(parents=True)
+        for other in ("new", "tmp"):
+            (new.parent / other).mkdir()
+        for i, text in enumerate(messages):
+            (new / f"{1700000000 + i}.M{i}P1.bench,S={len(text)}:2,").write_bytes(text)
+        subprocess.run(["chown", "-R", "mail:mail", new.parent], check=True)
+
+    def stop(self):
+        self.process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(10)
+
+    @classmethod
+    def describe(cls):
+        return "Dovecot " + subprocess.run(["dovecot", "--version"], capture_output=True, text=True).stdout.split()[0]
 
 
 class OpenSmtpd(Server):

@@ -1,6 +1,7 @@
 #include "app/admin.h"
 
 #include "app/admin_store.h"
+#include "app/carry_in.h"
 #include "auth/admin.h"
 #include "mail/address.h"
 #include <assert.h>
@@ -322,11 +323,20 @@ static const struct admin_row rows[] = {
 	{ "alias.add",		ROLE_QUEUE,  do_alias_add },
 	{ "alias.rm",		ROLE_QUEUE,  do_alias_rm },
 	{ "alias.list",		ROLE_QUEUE,  do_alias_list },
+	{ "account.quota",	ROLE_QUEUE,  admin_account_quota },
+	{ "account.junk",	ROLE_QUEUE,  admin_account_junk },
 	{ "mailbox.list",	ROLE_QUEUE,  admin_mailbox_list },
+	{ "mailbox.create",	ROLE_QUEUE,  admin_mailbox_create },
+	{ "mailbox.rename",	ROLE_QUEUE,  admin_mailbox_rename },
+	{ "mailbox.rm",		ROLE_QUEUE,  admin_mailbox_rm },
+	{ "mailbox.subscribe",	ROLE_QUEUE,  admin_mailbox_subscribe },
+	{ "mailbox.use",	ROLE_QUEUE,  admin_mailbox_use },
 	{ "queue.list",		ROLE_QUEUE,  admin_queue_list },
 	{ "queue.rm",		ROLE_QUEUE,  admin_queue_rm },
 	{ "store.check",	ROLE_QUEUE,  admin_store_check },
 	{ "store.backup",	ROLE_BACKUP, admin_store_backup },
+	{ "account.import",	ROLE_IMPORT, admin_account_import },
+	{ "account.export",	ROLE_IMPORT, admin_account_export },
 	{ "auth.passwd",	ROLE_AUTH,   do_auth_passwd },
 	{ "auth.import",	ROLE_AUTH,   do_auth_import },
 	{ "auth.rm",		ROLE_AUTH,   do_auth_rm },
@@ -355,6 +365,7 @@ int admin_code(const struct err *e)
 	case ERR_NONE:
 	case ERR_TEMP:
 	case ERR_FULL:
+	case ERR_QUOTA:
 		break;
 	}
 	return EX_TEMPFAIL;

@@ -15,6 +15,7 @@
 #include "store/db.h"
 #include "store/verifier.h"
 #include <jansson.h>
+#include <stdatomic.h>
 
 struct admin { /* what the role has opened; NULL what it has not */
 	struct loaded *loaded;
@@ -23,6 +24,8 @@ struct admin { /* what the role has opened; NULL what it has not */
 	const struct auth_conf *auth;
 	progress_fn progress; /* may be NULL */
 	void *progress_ctx;
+	int fd;                  /* what came with the question; -1: nothing. The caller's to close */
+	const atomic_bool *stop; /* set when the role has to leave; NULL: it never has */
 };
 struct admin_row {
 	const char *verb;

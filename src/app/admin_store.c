@@ -1,7 +1,6 @@
 #include "app/admin_store.h"
 
 #include "base/file.h"
-#include "store/mailbox.h"
 #include "store/queue.h"
 #include <dirent.h>
 #include <errno.h>
@@ -12,27 +11,6 @@
 
 #define REPORT_MAX ((size_t)1 << 20) /* octets of problems shown */
 #define PATH_ROOM  4096
-
-static const char *const uses[] = { "", "sent", "archive", "trash", "drafts", "junk", "all", "flagged" };
-
-bool admin_mailbox_list(struct admin *ad, json_t *args, json_t *out, struct arena *a, struct err *e)
-{
-	struct account x;
-	struct mailbox *boxes;
-	size_t n;
-	if (!account_find(ad->store, admin_str(args, "account"), a, &x, e) ||
-	    !mailbox_list(ad->store, x.id, a, &boxes, &n, e))
-		return false;
-	json_t *list = json_array();
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list,
-				      json_pack("{s:o, s:I, s:I, s:I, s:s, s:b}", "name", admin_text(boxes[i].name),
-						"messages", (json_int_t)boxes[i].messages, "unseen",
-						(json_int_t)boxes[i].unseen, "octets", (json_int_t)boxes[i].octets,
-						"use", uses[boxes[i].use], "subscribed", boxes[i].subscribed));
-	json_object_set_new(out, "list", list);
-	return true;
-}
 
 /* {"after": id} goes on from there; "more" says whether it is worth it. */
 bool admin_queue_list(struct admin *ad, json_t *args, json_t *out, struct arena *a, struct err *e)

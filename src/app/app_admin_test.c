@@ -103,6 +103,70 @@ static void test_accounts(void **state)
 	expect(w, "account.list", "{}", "\"list\":[]");
 }
 
+static void test_mailboxes(void **state)
+{
+	static const struct {
+		const char *verb, *args, *want;
+	} rows[] = {
+		{ "account.add", "{\"name\":\"bob\"}", "\"ok\":true" },
+		{ "mailbox.create", "{\"account\":\"bob\",\"name\":\"a/b\"}", "\"ok\":true" },
+		{ "mailbox.create", "{\"account\":\"bob\",\"name\":\"a/b\"}", "bob has a mailbox a/b already" },
+		{ "mailbox.create", "{\"account\":\"bob\",\"name\":\"inbox\"}", "bob has a mailbox inbox already" },
+		{ "mailbox.create", "{\"account\":\"bob\",\"name\":\"a*\"}", "may not have * or %" },
+		{ "mailbox.create", "{\"account\":\"bob\",\"name\":\"a//b\"}", "empty level" },
+		{ "mailbox.create", "{\"account\":\"bob\"}", "argument \\\"name\\\" is missing" },
+		{ "mailbox.create", "{\"account\":\"eve\",\"name\":\"a\"}", "no such account" },
+		{ "mailbox.create", "{\"account\":\"bob\",\"name\":\"x\",\"use\":\"junk\"}", "special use" },
+		{ "mailbox.create", "{\"account\":\"bob\",\"name\":\"x\",\"use\":\"all\"}", "is no use" },
+		{ "mailbox.use", "{\"account\":\"bob\",\"name\":\"Junk\",\"use\":\"none\"}", "\"ok\":true" },
+		{ "mailbox.use", "{\"account\":\"bob\",\"name\":\"a/b\",\"use\":\"junk\"}", "\"ok\":true" },
+		{ "mailbox.use", "{\"account\":\"bob\",\"name\":\"nope\",\"use\":\"sent\"}", "has no mailbox nope" },
+		{ "mailbox.list", "{\"account\":\"bob\"}", "\"name\":\"a/b\",\"octets\":0,\"subscribed\":false" },
+		{ "mailbox.subscribe", "{\"account\":\"bob\",\"name\":\"a/b\",\"on\":true}", "\"ok\":true" },
+		{ "mailbox.list", "{\"account\":\"bob\"}", "\"subscribed\":true,\"unseen\":0,\"use\":\"junk\"" },
+		{ "mailbox.subscribe", "{\"account\":\"bob\",\"name\":\"a/b\",\"on\":false}", "\"ok\":true" },
+		{ "mailbox.subscribe", "{\"account\":\"bob\",\"name\":\"50%\",\"on\":true}", "may not have" },
+		{ "mailbox.rename", "{\"account\":\"bob\",\"name\":\"a\",\"to\":\"a/c\"}", "into itself" },
+		{ "mailbox.rename", "{\"account\":\"bob\",\"name\":\"a\",\"to\":\"Sent\"}", "Sent already" },
+		{ "mailbox.rename", "{\"account\":\"bob\",\"name\":\"nope\",\"to\":\"x\"}", "has no mailbox nope" },
+		{ "mailbox.rename", "{\"account\":\"bob\",\"name\":\"a\",\"to\":\"z\"}", "\"ok\":true" },
+		{ "mailbox.list", "{\"account\":\"bob\"}", "\"name\":\"z/b\"" },
+		{ "mailbox.rm", "{\"account\":\"bob\",\"name\":\"z/b\"}", "\"ok\":true" },
+		{ "mailbox.rm", "{\"account\":\"bob\",\"name\":\"z/b\"}", "has no mailbox z/b" },
+		{ "mailbox.rm", "{\"account\":\"bob\",\"name\":\"INBOX\"}", "INBOX cannot be deleted" },
+	};
+	struct world *w = *state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		expect(w, rows[i].verb, rows[i].args, rows[i].want);
+}
+
+static void test_quota_and_junk(void **state)
+{
+	static const struct {
+		const char *verb, *args, *want;
+	} rows[] = {
+		{ "account.add", "{\"name\":\"bob\"}", "\"ok\":true" },
+		{ "account.quota", "{\"account\":\"bob\"}",
+		  "\"messages\":0,\"messages_max\":0,\"octets\":0,\"octets_max\":0" },
+		{ "account.quota", "{\"account\":\"bob\",\"octets_max\":1000}",
+		  "\"messages_max\":0,\"octets\":0,\"octets_max\":1000" },
+		{ "account.quota", "{\"account\":\"bob\",\"messages_max\":5}",
+		  "\"messages_max\":5,\"octets\":0,\"octets_max\":1000" },
+		{ "account.quota", "{\"account\":\"bob\",\"messages_max\":0,\"octets_max\":0}",
+		  "\"messages_max\":0,\"octets\":0,\"octets_max\":0" },
+		{ "account.quota", "{\"account\":\"eve\"}", "no such account" },
+		{ "account.junk", "{\"account\":\"bob\"}", "\"junk\":\"^(junk|spam)\"" },
+		{ "account.junk", "{\"account\":\"bob\",\"on\":true,\"notjunk\":\"^inbox$\"}",
+		  "\"notjunk\":\"^inbox$\",\"ok\":true,\"on\":true" },
+		{ "account.junk", "{\"account\":\"bob\",\"junk\":\"(\"}", "\"ok\":false" },
+		{ "account.junk", "{\"account\":\"bob\",\"on\":false}",
+		  "\"notjunk\":\"^inbox$\",\"ok\":true,\"on\":false" },
+	};
+	struct world *w = *state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		expect(w, rows[i].verb, rows[i].args, rows[i].want);
+}
+
 static void test_addresses(void **state)
 {
 	struct world *w = *state;
@@ -207,6 +271,8 @@ int main(void)
 	log_level_set(STR_NONE, LOG_ERROR);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_accounts, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_mailboxes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_quota_and_junk, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_addresses, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_passwords, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_queue_and_check, setup, teardown),

@@ -147,11 +147,11 @@ static void end_all(struct generation *g)
 static void test_inherit(void **state)
 {
 	struct generation *before = make_generation(1, ""), *next = make_generation(2, "imap { nesting 60 }\n");
-	static const enum role_id alive[] = { ROLE_SMTP, ROLE_IMAP, ROLE_QUEUE, ROLE_AUTH, ROLE_BACKUP };
+	static const enum role_id alive[] = { ROLE_SMTP, ROLE_IMAP, ROLE_QUEUE, ROLE_AUTH, ROLE_BACKUP, ROLE_IMPORT };
 	(void)state;
 	for (size_t i = 0; i < sizeof alive / sizeof *alive; i++)
 		pretend(before, alive[i], SLOT_READY);
-	before->slots[ROLE_BACKUP]->wanted = false; /* at work for a verb */
+	before->slots[ROLE_BACKUP]->wanted = before->slots[ROLE_IMPORT]->wanted = false; /* at work for a verb */
 	struct slot *smtp = before->slots[ROLE_SMTP], *imap = before->slots[ROLE_IMAP];
 	generation_want(next, before, NULL);
 	for (size_t i = 0; i < ROLES; i++) {

@@ -4,6 +4,7 @@
 #include "app/admin.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/listen.h"
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -44,6 +45,19 @@ static void reply_ok(struct client *c)
 
 /* --- questions to roles ------------------------------------------------------- */
 
+static void drop_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static void send_question(struct question *q)
+{
+	q->sent = slot_send(q->slot, LETTER_ASK, q->id, str_of(q->text), q->fd);
+	drop_fd(&q->fd); /* the role has its own now */
+}
+
 static struct question *ask(struct server *s, struct client *c, struct slot *slot, struct str text)
 {
 	struct question *q = calloc(1, sizeof *q);
@@ -52,11 +66,16 @@ static struct question *ask(struct server *s, struct client *c, struct slot *slo
 	q->id = ++s->asked;
 	q->client = c;
 	q->slot = slot;
+	q->fd = -1;
 	q->next = s->questions;
 	s->questions = q;
+	if (c) {
+		q->fd = c->passed;
+		c->passed = -1;
+	}
 	/* A role reads its letters in order, so one may be sent before it is ready. */
 	if (slot_alive(slot) && !slot->again)
-		q->sent = slot_send(slot, LETTER_ASK, q->id, str_of(q->text), -1);
+		send_question(q);
 	return q;
 }
 
@@ -67,6 +86,7 @@ static void question_free(struct server *s, struct question *q)
 		at = &(*at)->next;
 	*at = q->next;
 	explicit_bzero(q->text, strlen(q->text)); /* passwords pass through here */
+	drop_fd(&q->fd);
 	free(q->text);
 	free(q);
 }
@@ -102,16 +122,11 @@ static void echo_heard(struct server *s, struct question *q)
 		control_reloaded(s, EX_OK, NULL);
 }
 
-void control_echo(struct server *s, struct generation *g)
+void control_echo(struct server *s, struct slot *slot)
 {
-	for (size_t i = 0; i < ROLES; i++) {
-		struct slot *slot = g->slots[i];
-		if (slot->state != SLOT_READY && slot->state != SLOT_LEAVING)
-			continue;
-		struct question *q = ask(s, NULL, slot, STR("{\"verb\":\"role.status\"}"));
-		q->echo = true;
-		s->echoes++;
-	}
+	struct question *q = ask(s, NULL, slot, STR("{\"verb\":\"role.status\"}"));
+	q->echo = true;
+	s->echoes++;
 }
 
 void control_echoes_late(struct server *s)
@@ -150,7 +165,7 @@ void control_slot_up(struct server *s, struct slot *slot)
 {
 	for (struct question *q = s->questions; q; q = q->next)
 		if (q->slot == slot && !q->sent)
-			q->sent = slot_send(slot, LETTER_ASK, q->id, str_of(q->text), -1);
+			send_question(q);
 }
 
 static void fail_question(struct server *s, struct question *q, const char *why)
@@ -209,9 +224,11 @@ static struct slot *slot_for(struct server *s, const struct admin_row *row, json
 			return NULL;
 		}
 		free(slot->folder);
-		slot->folder = strdup(json_is_string(json_object_get(args, "dir"))
-					  ? json_string_value(json_object_get(args, "dir"))
-					  : "/nonexistent");
+		slot->folder = NULL;
+		if (slot->row->has & HAS_FOLDER)
+			slot->folder = strdup(json_is_string(json_object_get(args, "dir"))
+						  ? json_string_value(json_object_get(args, "dir"))
+						  : "/nonexistent");
 		slot->again = slot_alive(slot); /* it has answered, and is about to end */
 		if (!slot->again)
 			slot->state = SLOT_WAITING;
@@ -408,6 +425,7 @@ static void take_question(struct server *s, struct client *c, struct str text)
 	} else {
 		reply_error(c, EX_USAGE, asked ? "no such verb" : "a question must be a JSON object");
 	}
+	drop_fd(&c->passed); /* of a question that has no use for it */
 	json_decref(asked);
 }
 
@@ -421,8 +439,9 @@ static void drop_client(struct server *s, struct client *c)
 		explicit_bzero(c->in.p, c->in.cap);
 	buf_free(&c->in);
 	buf_free(&c->out);
+	drop_fd(&c->passed);
 	close(c->fd);
-	*c = (struct client){ .fd = -1 };
+	*c = (struct client){ .fd = -1, .passed = -1 };
 }
 
 /* The file's mode has let it in; this says so again, for a socket whose mode somebody changed. */
@@ -458,7 +477,9 @@ void control_accept(struct server *s)
 		return;
 	for (size_t i = 0; i < CLIENTS_MAX && may_ask(s, fd, &uid); i++) {
 		if (s->clients[i].fd < 0) {
-			s->clients[i] = (struct client){ .fd = fd, .uid = uid, .in = { .max = FRAME_ASK_MAX + 4 } };
+			s->clients[i] = (struct client){
+				.fd = fd, .uid = uid, .passed = -1, .in = { .max = FRAME_ASK_MAX + 4 }
+			};
 			return;
 		}
 	}
@@ -476,11 +497,20 @@ static bool read_client(struct server *s, struct client *c)
 {
 	char part[16384];
 	struct str text;
-	ssize_t n = read(c->fd, part, sizeof part);
-	if (n <= 0)
-		return n < 0 && (errno == EAGAIN || errno == EINTR);
-	buf_add(&c->in, (struct str){ part, (size_t)n });
-	explicit_bzero(part, (size_t)n);
+	size_t n, nfds = 1;
+	int fd = -1;
+	struct err e;
+	errno = 0;
+	if (!fdpass_recv(c->fd, part, sizeof part, &n, &fd, &nfds, &e))
+		return errno == EAGAIN || errno == EINTR;
+	if (nfds > 0) {
+		drop_fd(&c->passed); /* one question, one descriptor */
+		c->passed = fd;
+	}
+	if (n == 0)
+		return false;
+	buf_add(&c->in, (struct str){ part, n });
+	explicit_bzero(part, n);
 	while (!c->asking) {
 		enum frame_got got = frame_take(&c->in, FRAME_ASK_MAX, &text);
 		if (got == FRAME_BAD) {

@@ -1,6 +1,7 @@
 #include "app/frame.h"
 
 #include "base/file.h"
+#include "net/listen.h"
 #include <errno.h>
 #include <unistd.h>
 
@@ -34,11 +35,22 @@ enum frame_got frame_take(const struct buf *in, size_t max, struct str *frame)
 	return FRAME_GOT;
 }
 
-bool frame_send(int fd, struct str json, struct err *e)
+/* The descriptor travels with the first octets. */
+static bool send_all(int fd, struct str bytes, int pass_fd, struct err *e)
+{
+	if (pass_fd >= 0) {
+		if (!fdpass_send(fd, str_sub(bytes, 0, HEAD), &pass_fd, 1, e))
+			return false;
+		bytes = str_sub(bytes, HEAD, bytes.n);
+	}
+	return file_write(fd, bytes) || err_sys(e, "write to", "the control socket");
+}
+
+bool frame_send(int fd, struct str json, int pass_fd, struct err *e)
 {
 	struct buf b = { 0 };
 	frame_add(&b, json);
-	bool ok = file_write(fd, buf_str(&b)) || err_sys(e, "write to", "the control socket");
+	bool ok = send_all(fd, buf_str(&b), pass_fd, e);
 	if (b.cap > 0)
 		explicit_bzero(b.p, b.cap); /* passwords pass through here */
 	buf_free(&b);

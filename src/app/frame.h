@@ -15,6 +15,7 @@ enum frame_got { FRAME_NONE, FRAME_GOT, FRAME_BAD }; /* BAD: longer than `max` *
 /* The first whole frame at the front of `in`; the caller drops 4 + frame->n octets when done with it. */
 enum frame_got frame_take(const struct buf *in, size_t max, struct str *frame);
 
-bool frame_send(int fd, struct str json, struct err *e);
+/* pass_fd -1: no descriptor goes with it. */
+bool frame_send(int fd, struct str json, int pass_fd, struct err *e);
 /* Into `b` (emptied first). False at the end, too. */
 bool frame_recv(int fd, size_t max, struct buf *b, struct err *e);

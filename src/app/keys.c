@@ -133,6 +133,12 @@ const struct conf_key conf_key_table[] = {
 	KEY("imap.literal-count", "<number>", "1000", "1..100000", imap.literal_count, "Most literals of one command."),
 	KEY("imap.nesting", "<number>", "50", "4..200", imap.nesting, "How deep lists may stand in lists."),
 	KEY("imap.bad-commands", "<number>", "10", "1..1000", imap.bad_commands, "Commands in a row that fail before the session is ended."),
+	KEY("imap.compress", "<yesno>", "no", NULL, imap.compress, "Offer COMPRESS=DEFLATE (RFC 4978).",
+	    .text = "A compressed session takes up to 32 KiB more while it waits and 300 KiB while it works. What a stranger can have sent beside "
+		    "something secret betrays something of that by its length, encrypted or not, so leave it off unless lines are thin."),
+	KEY("imap.search", "<yesno>", "yes", NULL, imap_search, "Keep a full-text index, so that searching many messages takes no time.",
+	    .text = "It is kept behind delivery and takes about three times the room of the mail's text. Without it a search reads every message, "
+		    "and an index that is there is removed."),
 	KEY("imap.idle", "<duration>", "30m", "1m..1d", imap.idle_ms, "Silence after which a client that is logged in is sent away.",
 	    .text = "RFC 3501 5.4 wants at least 30 minutes."),
 	KEY("imap.idle-before-login", "<duration>", "60s", "1s..30m", imap.idle_before_ms, "Silence after which a client that has not logged in is sent away."),

@@ -139,10 +139,10 @@ static void test_frames_over_socket(void **state)
 	int pair[2];
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-	assert_true(frame_send(pair[0], STR("hello"), &e));
+	assert_true(frame_send(pair[0], STR("hello"), -1, &e));
 	assert_true(frame_recv(pair[1], 5, &b, &e));
 	assert_strz(buf_str(&b), "hello");
-	assert_true(frame_send(pair[0], STR("hello!"), &e));
+	assert_true(frame_send(pair[0], STR("hello!"), -1, &e));
 	assert_false(frame_recv(pair[1], 5, &b, &e)); /* longer than we take */
 	close(pair[0]);
 	assert_int_equal(read(pair[1], b.p, 6), 6);

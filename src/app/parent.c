@@ -428,7 +428,7 @@ int serve(const struct serve_conf *conf)
 			     .nest = { .shared_fd = -1, .lock_fd = -1 },
 			     .started_wall_ms = clock_wall_ms() };
 	for (size_t i = 0; i < CLIENTS_MAX; i++)
-		s.clients[i].fd = -1;
+		s.clients[i] = (struct client){ .fd = -1, .passed = -1 };
 	prctl(PR_SET_DUMPABLE, 0);
 	hash_init();
 	umask(027);

@@ -249,14 +249,21 @@ static void take_next(struct server *s, int64_t mono_ms)
 	if (s->log_pipe < 0 && !log_open(&s->now->loaded.settings.log, &e))
 		log_error("log.open", KVZ("error", e.text));
 	load_levels(&s->now->loaded);
+	bool serving[ROLES];
+	for (size_t i = 0; i < ROLES; i++)
+		serving[i] = before->slots[i]->state == SLOT_READY;
 	generation_leave(before, before->loaded.settings.times.stop_ms, mono_ms);
 	tell_kept(s, &replaced);
 	log_notice("reload.done", KVN("generation", s->now->number), KV("replaced", buf_str(&replaced)));
 	buf_free(&replaced);
 	/* Who asked is answered when the change is in force: each has its letters, and who leaves takes nobody in. */
 	s->echoes_until_mono_ms = mono_ms + ECHO_MS;
-	control_echo(s, s->now);
-	control_echo(s, before);
+	for (size_t i = 0; i < ROLES; i++) {
+		if (s->now->slots[i]->state == SLOT_READY)
+			control_echo(s, s->now->slots[i]);
+		if (serving[i] && before->slots[i]->state == SLOT_LEAVING)
+			control_echo(s, before->slots[i]);
+	}
 	if (s->echoes == 0)
 		control_reloaded(s, EX_OK, NULL);
 }

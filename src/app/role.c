@@ -30,6 +30,7 @@ struct question {
 	uint32_t id;
 	json_t *asked;
 	const struct admin_row *row;
+	int fd; /* that came with it; -1: none */
 };
 
 /* --- questions of the control socket --------------------------------------- */
@@ -67,8 +68,12 @@ static void work_on_question(struct job *job)
 			    .verifiers = role.verifiers,
 			    .auth = &role.auth,
 			    .progress = tell_progress,
-			    .progress_ctx = q };
+			    .progress_ctx = q,
+			    .fd = q->fd,
+			    .stop = &leaving };
 	answer(q->id, admin_run(q->row, &ad, json_object_get(q->asked, "args")), LETTER_ANSWER);
+	if (q->fd >= 0)
+		close(q->fd);
 	if (role.row->when == WHEN_ASKED) {
 		atomic_store(&leaving, true);
 		pen_drain(role.pen, 0);
@@ -98,7 +103,7 @@ static json_t *tell_status(void)
 	return out;
 }
 
-static void take_question(const struct letter *l)
+static void take_question(struct letter *l)
 {
 	json_error_t why;
 	json_t *asked = json_loadb(l->text.p, l->text.n, 0, &why);
@@ -114,10 +119,15 @@ static void take_question(const struct letter *l)
 		struct question *q = calloc(1, sizeof *q);
 		if (!q)
 			abort();
-		*q = (struct question){ .job = { .run = work_on_question }, .id = l->id, .asked = asked, .row = row };
+		*q = (struct question){
+			.job = { .run = work_on_question }, .id = l->id, .asked = asked, .row = row, .fd = l->fd
+		};
+		l->fd = -1;
 		pool_run(tasks, &q->job);
 		return;
 	}
+	if (l->fd >= 0)
+		close(l->fd);
 	json_decref(asked);
 }
 
@@ -126,6 +136,7 @@ static void take_question(const struct letter *l)
 static void leave(int64_t ms)
 {
 	atomic_store(&leaving, true);
+	indexer_leave(role.indexer); /* those who come after us index */
 	pen_drain(role.pen, ms);
 }
 

@@ -217,9 +217,11 @@ static struct imap_conf *imap_conf(struct role *r, const struct place *p)
 		.host = s->host,
 		.store = r->store,
 		.auth = r->auth_client,
+		.search = r->search,
 		.tls = service_implicit_tls(p->service) ? NULL : r->tls[p->listener],
 		.auth_in_clear = s->listens[p->listener].auth_in_clear,
 		.cram_md5 = s->cram_md5,
+		.admin = s->admin,
 		.limits = s->imap,
 	};
 	return c;
@@ -367,13 +369,32 @@ static bool open_store(struct role *r, struct err *e)
 	return !(r->row->has & HAS_VERIFIERS) || r->verifiers;
 }
 
+/* Mail is found without it, only slower: what fails here is a warning. */
+static void open_search(struct role *r)
+{
+	struct err e = { 0 };
+	if (r->row != &roles[ROLE_IMAP])
+		return;
+	if (!r->loaded.settings.imap_search) {
+		if (!search_erase(r->store, &e))
+			log_warn("search.erase", KVZ("error", e.text));
+		return;
+	}
+	r->search = search_open(r->store, &e);
+	r->indexer = r->search ? indexer_start(r->store, r->search, INDEX_LOOK_MS, &e) : NULL;
+	if (!r->indexer)
+		log_warn("search.open", KVZ("error", e.text), KVZ("do", "searches read every message"));
+}
+
 bool role_open(struct role *r, struct err *e)
 {
 	/* Libraries that open files by themselves do it now: character sets, time zone. */
 	charset_warm();
+	search_warm();
 	tzset();
 	if (!open_fence(r, e) || !open_store(r, e))
 		return false;
+	open_search(r);
 	if (r->row->has & HAS_AUTH_CLIENT)
 		r->auth_client = auth_client_new(load_run_path(&r->loaded, NAME_AUTH));
 	if (!open_pen(r, e))
@@ -385,7 +406,9 @@ void role_close(struct role *r)
 {
 	if (r->row == &roles[ROLE_IMAP] && r->store)
 		imap_bell_stop(r->store);
+	indexer_stop(r->indexer);
 	pen_free(r->pen);
+	search_close(r->search);
 	if (r->row->has & HAS_AUTH_DOOR && r->doors)
 		auth_door_free(&r->doors[r->loaded.nplaces]);
 	auth_client_free(r->auth_client);

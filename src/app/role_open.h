@@ -9,6 +9,7 @@
 #include "app/fence.h"
 #include "app/gate.h"
 #include "app/letter.h"
+#include "imap/index.h"
 #include "net/pen.h"
 
 #define CERTS_MAX   64 /* certificates of all listeners together */
@@ -43,6 +44,8 @@ struct role {
 	struct post post;
 	struct letters letters;
 	struct store *store;
+	struct search_index *search; /* imap's; NULL: none */
+	struct indexer *indexer;
 	struct verifiers *verifiers;
 	struct auth_conf auth;
 	struct auth_client *auth_client;

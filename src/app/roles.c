@@ -9,12 +9,13 @@ const struct role_row roles[ROLES] = {
 			  "host sandbox log.to log.format store domain postmaster mx submission local times pen auth.cram-md5" },
 	[ROLE_IMAP]   = { "imap",   BIT(SERVICE_IMAP) | BIT(SERVICE_IMAPS),
 			  HAS_TLS | HAS_MAIL | HAS_AUTH_CLIENT, WHEN_SERVICE,
-			  "host sandbox log.to log.format store imap times pen auth.cram-md5" },
+			  "host admin sandbox log.to log.format store imap times pen auth.cram-md5" },
 	[ROLE_QUEUE]  = { "queue",  0, HAS_MAIL | HAS_CHECKPOINT, WHEN_ALWAYS,
 			  "host log.to log.format store domain postmaster" },
 	[ROLE_AUTH]   = { "auth",   0, HAS_VERIFIERS | HAS_AUTH_DOOR, WHEN_LOGIN,
 			  "host log.to log.format pen auth" },
 	[ROLE_BACKUP] = { "backup", 0, HAS_MAIL | HAS_VERIFIERS | HAS_FOLDER, WHEN_ASKED, "" },
+	[ROLE_IMPORT] = { "import", 0, HAS_MAIL, WHEN_ASKED, "" },
 	/* clang-format on */
 };
 

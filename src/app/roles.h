@@ -9,7 +9,7 @@
 #pragma once
 #include "app/load.h"
 
-enum role_id { ROLE_SMTP, ROLE_IMAP, ROLE_QUEUE, ROLE_AUTH, ROLE_BACKUP, ROLES };
+enum role_id { ROLE_SMTP, ROLE_IMAP, ROLE_QUEUE, ROLE_AUTH, ROLE_BACKUP, ROLE_IMPORT, ROLES };
 
 enum role_has {
 	HAS_TLS = 1,          /* certificates with their keys, and ticket keys, of the listeners it serves */

@@ -17,6 +17,7 @@ struct server;
 struct client { /* one connection of the control socket */
 	int fd; /* -1: free */
 	uid_t uid;
+	int passed; /* a descriptor that came with its question; -1: none */
 	struct buf in, out;
 	bool asking;  /* its question is not answered yet */
 	bool closing; /* close when all is written */
@@ -35,6 +36,7 @@ struct question { /* sent, or to be sent, to a role */
 	json_t *place; /* status: where the numbers go (borrowed from client->status_roles) */
 	bool echo;     /* asked only to know that what was sent before has been heard */
 	bool sent;
+	int fd; /* that goes with it; -1: none, or it has gone */
 	char *text;
 	struct question *next;
 };
@@ -72,8 +74,8 @@ void control_slot_up(struct server *s, struct slot *slot);
 void control_slot_down(struct server *s, const struct slot *slot);
 /* The generation goes: no question may name its slots any more. */
 void control_forget(struct server *s, const struct generation *g);
-/* Ask the roles of `g` for an echo of all they were sent. */
-void control_echo(struct server *s, struct generation *g);
+/* Ask a role for an echo of all it was sent. */
+void control_echo(struct server *s, struct slot *slot);
 void control_echoes_late(struct server *s); /* wait for them no longer */
 /* All who asked for a reload until now are answered by the one that begins. / How it went: EX_OK, or why not. */
 void control_reload_begins(struct server *s);

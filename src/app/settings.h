@@ -73,7 +73,7 @@ struct settings {
 	struct address_rules rules; /* domains, postmaster */
 	struct smtp_limits mx, submission, local;
 	struct imap_limits imap;
-	bool cram_md5, repair_bare, hide_client;
+	bool cram_md5, repair_bare, hide_client, imap_search;
 	unsigned scram_iterations, auth_workers;
 	struct {
 		unsigned workers, connections, network_share, handshake_share;

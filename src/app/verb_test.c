@@ -150,19 +150,33 @@ static void test_help(void **state)
 	}
 }
 
-/* man/sluice.1 is what `sluice help --man` prints. */
-static void test_manual_is_current(void **state)
+/* man/sluice.1 is what `sluice help --man` prints, man/sluice-mailbox.1 what `sluice help --man mailbox` does. */
+static void expect_page(const char *name, struct str now)
 {
-	struct buf manual = { 0 };
 	struct arena a = { 0 };
 	struct str file;
 	struct err e;
-	(void)state;
-	assert_true(file_read(SLUICE_SOURCE "/man/sluice.1", (size_t)1 << 20, &a, &file, &e));
-	verb_manual(verbs, &manual);
-	if (!str_eq(file, buf_str(&manual)))
-		fail_msg("man/sluice.1 is old: sluice help --man > man/sluice.1");
+	const char *path = str_z(&a, str_fmt(&a, SLUICE_SOURCE "/man/sluice%s%s.1", *name ? "-" : "", name));
+	assert_true(now.n > 0);
+	if (!file_read(path, (size_t)1 << 20, &a, &file, &e))
+		fail_msg("%s", e.text);
+	if (!str_eq(file, now))
+		fail_msg("it is old: sluice help --man %s > %s", name, path);
 	arena_reset(&a);
+}
+
+static void test_manual_is_current(void **state)
+{
+	struct buf manual = { 0 };
+	(void)state;
+	verb_manual(verbs, &manual);
+	expect_page("", buf_str(&manual));
+	for (const char *const *page = verb_pages; *page; page++) {
+		buf_clear(&manual);
+		assert_true(verb_page(verbs, *page, &manual));
+		expect_page(*page, buf_str(&manual));
+	}
+	assert_false(verb_page(verbs, "frob", &manual));
 	buf_free(&manual);
 }
 

@@ -21,7 +21,7 @@ char *buf_reserve(struct buf *b, size_t n)
 	return b->p + b->n;
 }
 
-void buf_add(struct buf *b, struct str s)
+void buf_add_grow(struct buf *b, struct str s)
 {
 	if (b->max && s.n > b->max - b->n) {
 		b->full = true;
@@ -31,16 +31,6 @@ void buf_add(struct buf *b, struct str s)
 		return;
 	memcpy(buf_reserve(b, s.n), s.p, s.n);
 	b->n += s.n;
-}
-
-void buf_addz(struct buf *b, const char *z)
-{
-	buf_add(b, str_of(z));
-}
-
-void buf_addc(struct buf *b, char c)
-{
-	buf_add(b, (struct str){ &c, 1 });
 }
 
 void buf_vprintf(struct buf *b, const char *fmt, va_list ap)

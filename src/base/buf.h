@@ -17,9 +17,24 @@ struct buf {
 	bool full;  /* something did not fit under `max` */
 };
 
-void buf_add(struct buf *b, struct str s);
-void buf_addz(struct buf *b, const char *z);
-void buf_addc(struct buf *b, char c);
+void buf_add_grow(struct buf *b, struct str s); /* buf_add where there is no room, or a bound */
+static inline void buf_add(struct buf *b, struct str s)
+{
+	if (b->max || s.n > b->cap - b->n || s.n == 0) {
+		buf_add_grow(b, s);
+		return;
+	}
+	memcpy(b->p + b->n, s.p, s.n);
+	b->n += s.n;
+}
+static inline void buf_addz(struct buf *b, const char *z)
+{
+	buf_add(b, (struct str){ z, strlen(z) });
+}
+static inline void buf_addc(struct buf *b, char c)
+{
+	buf_add(b, (struct str){ &c, 1 });
+}
 __attribute__((format(printf, 2, 3))) void buf_printf(struct buf *b, const char *fmt, ...);
 __attribute__((format(printf, 2, 0))) void buf_vprintf(struct buf *b, const char *fmt, va_list ap);
 /* Room for `n` more bytes at the end; the caller writes and adds to b->n. */

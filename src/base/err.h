@@ -11,10 +11,11 @@
 
 enum err_kind {
 	ERR_NONE,
-	ERR_TEMP, /* try later */
-	ERR_PERM, /* give up */
-	ERR_PEER, /* the other side left or timed out */
-	ERR_FULL, /* a quota or the disk: try later, but say which (452) */
+	ERR_TEMP,  /* try later */
+	ERR_PERM,  /* give up */
+	ERR_PEER,  /* the other side left or timed out */
+	ERR_FULL,  /* the disk or a bound of ours: try later, but say which (452 4.3.1) */
+	ERR_QUOTA, /* the account's quota: its owner must make room (452 4.2.2, OVERQUOTA) */
 };
 struct err {
 	enum err_kind kind;

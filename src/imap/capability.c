@@ -6,27 +6,121 @@
 #define ID_VALUE_MAX 1024
 
 /* Before login only what helps to log in, and what clients look for there. */
-static const char always[] = "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE IDLE";
-static const char after[] =
-    " NAMESPACE CHILDREN SPECIAL-USE UIDPLUS MOVE UNSELECT CONDSTORE"; /* RFC 2342 3348 6154 4315 6851 3691 7162 */
+enum when { EARLY = 1, LATER = 2, BOTH = EARLY | LATER };
+
+static bool tls_to_come(const struct session *s)
+{
+	return !io_is_tls(s->io) && s->conf->tls;
+}
+
+static bool login_is_private(const struct session *s)
+{
+	return io_is_tls(s->io) || s->conf->auth_in_clear || s->peer->unix_socket;
+}
+
+static bool login_is_not_private(const struct session *s)
+{
+	return !login_is_private(s);
+}
+
+static bool may_compress(const struct session *s)
+{
+	return s->conf->limits.compress && !io_is_compressed(s->io);
+}
+
+static uint64_t append_limit(const struct session *s)
+{
+	return s->conf->limits.append;
+}
+
+/* A word, or the name of a value that is put behind it: "APPENDLIMIT=35651584". */
+static const struct capability {
+	const char *word;
+	enum when when;
+	bool (*has)(const struct session *s); /* NULL: always */
+	uint64_t (*value)(const struct session *s);
+} table[] = {
+	{ "IMAP4rev1", BOTH, NULL, NULL }, /* RFC 3501 */
+	{ "IMAP4rev2", BOTH, NULL, NULL }, /* RFC 9051 */
+	{ "LITERAL-", BOTH, NULL, NULL },  /* RFC 7888 */
+	{ "SASL-IR", BOTH, NULL, NULL },   /* RFC 4959 */
+	{ "ID", BOTH, NULL, NULL },        /* RFC 2971 */
+	{ "ENABLE", BOTH, NULL, NULL },    /* RFC 5161 */
+	{ "IDLE", BOTH, NULL, NULL },      /* RFC 2177 */
+	{ "STARTTLS", EARLY, tls_to_come, NULL },
+	{ "LOGINDISABLED", EARLY, login_is_not_private, NULL },
+	{ "NAMESPACE", LATER, NULL, NULL },                /* RFC 2342 */
+	{ "CHILDREN", LATER, NULL, NULL },                 /* RFC 3348 */
+	{ "SPECIAL-USE", LATER, NULL, NULL },              /* RFC 6154 */
+	{ "UIDPLUS", LATER, NULL, NULL },                  /* RFC 4315 */
+	{ "MOVE", LATER, NULL, NULL },                     /* RFC 6851 */
+	{ "UNSELECT", LATER, NULL, NULL },                 /* RFC 3691 */
+	{ "ESEARCH", LATER, NULL, NULL },                  /* RFC 4731 */
+	{ "SEARCHRES", LATER, NULL, NULL },                /* RFC 5182 */
+	{ "WITHIN", LATER, NULL, NULL },                   /* RFC 5032 */
+	{ "SORT", LATER, NULL, NULL },                     /* RFC 5256 */
+	{ "SORT=DISPLAY", LATER, NULL, NULL },             /* RFC 5957 */
+	{ "ESORT", LATER, NULL, NULL },                    /* RFC 5267 */
+	{ "THREAD=ORDEREDSUBJECT", LATER, NULL, NULL },    /* RFC 5256 */
+	{ "THREAD=REFERENCES", LATER, NULL, NULL },        /* RFC 5256 */
+	{ "PARTIAL", LATER, NULL, NULL },                  /* RFC 9394 */
+	{ "INPROGRESS", LATER, NULL, NULL },               /* RFC 9585 */
+	{ "CONDSTORE", LATER, NULL, NULL },                /* RFC 7162 */
+	{ "QRESYNC", LATER, NULL, NULL },                  /* RFC 7162 */
+	{ "UTF8=ACCEPT", LATER, NULL, NULL },              /* RFC 6855 */
+	{ "UIDONLY", LATER, NULL, NULL },                  /* RFC 9586 */
+	{ "NOTIFY", LATER, NULL, NULL },                   /* RFC 5465 */
+	{ "LIST-EXTENDED", LATER, NULL, NULL },            /* RFC 5258 */
+	{ "LIST-STATUS", LATER, NULL, NULL },              /* RFC 5819 */
+	{ "LIST-METADATA", LATER, NULL, NULL },            /* RFC 9590 */
+	{ "CREATE-SPECIAL-USE", LATER, NULL, NULL },       /* RFC 6154 */
+	{ "STATUS=SIZE", LATER, NULL, NULL },              /* RFC 8438 */
+	{ "METADATA", LATER, NULL, NULL },                 /* RFC 5464 */
+	{ "QUOTA", LATER, NULL, NULL },                    /* RFC 9208 */
+	{ "QUOTA=RES-STORAGE", LATER, NULL, NULL },        /* RFC 9208 */
+	{ "QUOTA=RES-MESSAGE", LATER, NULL, NULL },        /* RFC 9208 */
+	{ "BINARY", LATER, NULL, NULL },                   /* RFC 3516 */
+	{ "MULTIAPPEND", LATER, NULL, NULL },              /* RFC 3502 */
+	{ "APPENDLIMIT=", LATER, NULL, append_limit },     /* RFC 7889 */
+	{ "REPLACE", LATER, NULL, NULL },                  /* RFC 8508 */
+	{ "PREVIEW", LATER, NULL, NULL },                  /* RFC 8970 */
+	{ "SAVEDATE", LATER, NULL, NULL },                 /* RFC 8514 */
+	{ "OBJECTID", LATER, NULL, NULL },                 /* RFC 8474 */
+	{ "COMPRESS=DEFLATE", LATER, may_compress, NULL }, /* RFC 4978 */
+};
+
+static void say_capability(const struct session *s, const struct capability *x, struct buf *b)
+{
+	enum when now = s->state == BEFORE_LOGIN ? EARLY : LATER;
+	if (!(x->when & now) || (x->has && !x->has(s)))
+		return;
+	buf_printf(b, "%s%s", b->n ? " " : "", x->word);
+	if (x->value)
+		buf_printf(b, "%llu", (unsigned long long)x->value(s));
+}
+
+static void say_mechanisms(const struct session *s, struct buf *b)
+{
+	uint8_t binding[32];
+	struct arena a = { 0 };
+	bool bound = io_tls_exporter(s->io, binding);
+	struct str names = auth_mechanisms(io_is_tls(s->io), bound, true, s->conf->cram_md5, &a);
+	while (names.n > 0) {
+		struct str name = str_cut(&names, ' ');
+		buf_printf(b, " AUTH=%.*s", STRF(name));
+	}
+	arena_reset(&a);
+}
 
 struct str capabilities(struct session *s, struct arena *a)
 {
-	if (s->state != BEFORE_LOGIN)
-		return str_fmt(a, "%s%s", always, after);
-	bool tls = io_is_tls(s->io);
-	bool private = tls || s->conf->auth_in_clear || s->peer->unix_socket;
-	struct str out = str_of(always);
-	if (!tls && s->conf->tls)
-		out = str_cat(a, out, STR(" STARTTLS"));
-	if (!private)
-		return str_cat(a, out, STR(" LOGINDISABLED"));
-	uint8_t binding[32];
-	struct str names = auth_mechanisms(tls, io_tls_exporter(s->io, binding), true, s->conf->cram_md5, a);
-	while (names.n > 0) {
-		struct str name = str_cut(&names, ' ');
-		out = str_fmt(a, "%.*s AUTH=%.*s", STRF(out), STRF(name));
-	}
+	struct buf b = { 0 };
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+		say_capability(s, &table[i], &b);
+	if (s->state == BEFORE_LOGIN && login_is_private(s))
+		say_mechanisms(s, &b);
+	struct str out = str_dup(a, buf_str(&b));
+	buf_free(&b);
 	return out;
 }
 
@@ -77,20 +171,46 @@ struct reply cmd_namespace(struct session *s, struct cmd *c)
 	return OK("NAMESPACE completed");
 }
 
-struct reply cmd_enable(struct session *s, struct cmd *c)
+enum { ENABLE_CONDSTORE, ENABLE_QRESYNC, ENABLE_UTF8, ENABLE_REV2, ENABLE_UIDONLY, ENABLINGS };
+static const char *const enablings[ENABLINGS] = { "CONDSTORE", "QRESYNC", "UTF8=ACCEPT", "IMAP4rev2", "UIDONLY" };
+
+/* Words we do not know are passed over (RFC 5161 3.1). */
+static bool parse_enable(struct parser *p, bool asked[ENABLINGS])
 {
 	struct str name;
-	bool condstore = false;
 	do {
-		if (!parse_atom(&c->in, &name, "a capability"))
-			return reply_bad(c);
-		condstore = condstore || str_eqi(name, STR("CONDSTORE"));
-	} while (parse_try(&c->in, ' '));
-	if (!parse_end(&c->in))
+		if (!parse_atom(p, &name, "a capability"))
+			return false;
+		for (size_t i = 0; i < ENABLINGS; i++)
+			asked[i] = asked[i] || str_eqi(name, str_of(enablings[i]));
+	} while (parse_try(p, ' '));
+	return parse_end(p);
+}
+
+/* RFC 5161; what is enabled stays so until the end of the connection. */
+struct reply cmd_enable(struct session *s, struct cmd *c)
+{
+	bool asked[ENABLINGS] = { false };
+	bool *const on[ENABLINGS] = { &s->condstore, &s->qresync, &s->utf8, &s->rev2, &s->uidonly };
+	if (!parse_enable(&c->in, asked))
 		return reply_bad(c);
-	if (condstore)
-		condstore_on(s);
-	io_printf(s->io, "* ENABLED%s\r\n", condstore ? " CONDSTORE" : ""); /* RFC 5161 3.2: what was enabled now */
+	if (asked[ENABLE_UIDONLY] && !s->uidonly && s->view) /* the client may hold message numbers (RFC 9586 3) */
+		return BAD("UIDONLY can be enabled only while no mailbox is selected");
+	struct buf b = { 0 };
+	buf_addz(&b, "* ENABLED"); /* what is new, and also when nothing is (RFC 5161 3.2) */
+	for (size_t i = 0; i < ENABLINGS; i++) {
+		if (!asked[i] || *on[i])
+			continue;
+		buf_printf(&b, " %s", enablings[i]);
+		if (i == ENABLE_CONDSTORE || i == ENABLE_QRESYNC) /* one brings the other (RFC 7162 3.2.3) */
+			condstore_on(s);
+		*on[i] = true;
+	}
+	if (s->rev2 && s->view)
+		s->view->recent_from = UINT32_MAX;
+	buf_addz(&b, "\r\n");
+	io_add(s->io, buf_str(&b));
+	buf_free(&b);
 	return OK("ENABLE completed");
 }
 

@@ -1,5 +1,6 @@
 #include "imap/command.h"
 #include "base/log.h"
+#include "imap/notify.h"
 
 #define ANY  (BEFORE_LOGIN | LOGGED_IN | SELECTED)
 #define AUTH (LOGGED_IN | SELECTED)
@@ -40,6 +41,16 @@ static const struct command commands[] = { /* RFC 3501 unless said otherwise */
 	{ NAME("STORE"),	SELECTED,     WITH_ARGS | UID_FORM | KEEP_NUMBERS, cmd_store },	  /* 6.4.6 */
 	{ NAME("COPY"),		SELECTED,     WITH_ARGS | UID_FORM,	      cmd_copy },	  /* 6.4.7 */
 	{ NAME("MOVE"),		SELECTED,     WITH_ARGS | UID_FORM,	      cmd_move },	  /* RFC 6851 */
+	{ NAME("SORT"),		SELECTED,     WITH_ARGS | UID_FORM | KEEP_NUMBERS, cmd_sort },	  /* RFC 5256 */
+	{ NAME("THREAD"),	SELECTED,     WITH_ARGS | UID_FORM | KEEP_NUMBERS, cmd_thread },  /* RFC 5256 */
+	{ NAME("REPLACE"),	SELECTED,     WITH_ARGS | UID_FORM,	      cmd_replace },	  /* RFC 8508 */
+	{ NAME("COMPRESS"),	AUTH,	      WITH_ARGS | TELL_NOTHING,	      cmd_compress },	  /* RFC 4978 */
+	{ NAME("GETQUOTA"),	AUTH,	      WITH_ARGS,		      cmd_getquota },	  /* RFC 9208 */
+	{ NAME("GETQUOTAROOT"),	AUTH,	      WITH_ARGS,		      cmd_getquotaroot }, /* RFC 9208 */
+	{ NAME("SETQUOTA"),	AUTH,	      WITH_ARGS,		      cmd_setquota },	  /* RFC 9208 */
+	{ NAME("GETMETADATA"),	AUTH,	      WITH_ARGS,		      cmd_getmetadata },  /* RFC 5464 */
+	{ NAME("SETMETADATA"),	AUTH,	      WITH_ARGS,		      cmd_setmetadata },  /* RFC 5464 */
+	{ NAME("NOTIFY"),	AUTH,	      WITH_ARGS,		      cmd_notify },	  /* RFC 5465 */
 };
 /* clang-format on */
 
@@ -85,8 +96,10 @@ struct reply reply_err(struct cmd *c, const struct err *e)
 	switch (e->kind) {
 	case ERR_PERM:
 		return (struct reply){ REPLY_NO, STR("CANNOT"), text };
-	case ERR_FULL:
+	case ERR_QUOTA:
 		return (struct reply){ REPLY_NO, STR("OVERQUOTA"), text };
+	case ERR_FULL:
+		return (struct reply){ REPLY_NO, STR("LIMIT"), text };
 	default:
 		return (struct reply){ REPLY_NO, STR("UNAVAILABLE"), text };
 	}
@@ -176,6 +189,9 @@ static struct reply command_do(struct session *s, struct cmd *c)
 	c->command = k;
 	if (!(k->states & s->state))
 		return wrong_state(s, k);
+	if (s->uidonly && !c->uid && k->flags & UID_FORM && !(k->flags & UID_ARGS)) /* RFC 9586 3 */
+		return BAD_CODE("UIDREQUIRED",
+				"Message numbers are not used after ENABLE UIDONLY; put UID before the command");
 	if ((k->flags & WITH_ARGS || (k->flags & UID_ARGS && c->uid)) && !parse_space(&c->in))
 		return reply_bad(c);
 	return k->run(s, c);
@@ -186,9 +202,14 @@ static void tell_after(struct session *s, struct cmd *c, const struct reply *r)
 {
 	struct err e = { 0 };
 	unsigned flags = c->command ? c->command->flags : TELL_NOTHING;
-	if (!s->view || flags & TELL_NOTHING || r->kind == REPLY_NONE || r->kind == REPLY_BAD)
+	if (flags & TELL_NOTHING || r->kind == REPLY_NONE || r->kind == REPLY_BAD)
 		return;
+	/* Who wants no news of the selected mailbox (RFC 5465 3.1) hears them when he asks, or has expunged himself. */
+	bool asks = flags & LOOK_ALWAYS || (flags & UID_FORM && !(flags & KEEP_NUMBERS));
 	bool keep = flags & KEEP_NUMBERS && !c->uid;
+	notify_tell(s, c);
+	if (!s->view || (!asks && notify_of_selected(s) == 0))
+		return;
 	if (!tell(s, c, keep ? TELL_NO_EXPUNGE : TELL_ALL, flags & LOOK_ALWAYS, &e))
 		log_warn("imap.tell", KV("account", s->account_name), KVZ("error", e.text));
 }
@@ -222,7 +243,11 @@ struct next command_run(struct session *s, struct str whole)
 		return first_garbage(s);
 	s->greeted = true;
 	struct arena a = { 0 };
-	struct cmd c = { .a = &a, .in = parser_new(whole, &a, s->conf->limits.nesting), .next = want_line(s) };
+	struct cmd c = { .a = &a,
+			 .in = parser_new(whole, &a, s->conf->limits.nesting),
+			 .utf8 = s->utf8 || s->rev2,
+			 .next = want_line(s) };
+	c.in.utf8 = c.utf8;
 	enum state before = s->state;
 	struct reply r = command_do(s, &c);
 	if (before != s->state && c.next.want == WANT_LINE && s->expects == EXPECT_COMMAND) {

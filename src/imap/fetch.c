@@ -1,15 +1,24 @@
-/* FETCH (RFC 3501 6.4.5, RFC 7162 3.1.4): rows by pages, each message read as far as its items ask. */
+/* FETCH (RFC 3501 6.4.5, RFC 7162 3.1.4): rows by pages, each with what its items ask of the message. */
 #include "imap/fetch.h"
-#include "base/log.h"
 #include "imap/command.h"
-#include "imap/say.h"
-#include "imap/structure.h"
 #include "imap/walk.h"
-#include "mail/date.h"
+#include <stdlib.h>
 
-#define COPY_MAX 4096 /* larger octets go to the stream as they are, not through the buffer */
+/* One FETCH command at work. */
+struct work {
+	struct fetching x;
+	struct walk walk;
+	unsigned with;   /* what the rows bring along */
+	unsigned failed; /* messages that could not be read */
+	uint32_t failed_uid;
+	unsigned unknown;    /* ... whose encoding is not known */
+	uint32_t missing;    /* expunged by others meanwhile */
+	struct uid_run *set; /* UIDs whose \Seen this window has set */
+	size_t nset;
+	struct arena window;
+};
 
-static bool fetch_sets_seen(const struct fetch *f)
+static bool sets_seen(const struct fetch *f)
 {
 	for (size_t i = 0; i < f->n; i++)
 		if (f->items[i].sets_seen)
@@ -17,230 +26,213 @@ static bool fetch_sets_seen(const struct fetch *f)
 	return false;
 }
 
-static bool fetch_needs_prefix(const struct fetch *f)
+/* What the items read comes with the rows: a message costs no query of its own. */
+static unsigned needs(const struct fetch *f)
 {
-	for (size_t i = 0; i < f->n; i++)
-		if (f->items[i].what == FETCH_SECTION && section_needs_prefix(&f->items[i].section))
-			return true;
-	return false;
+	unsigned with = 0;
+	for (size_t i = 0; i < f->n; i++) {
+		const struct fetch_item *item = &f->items[i];
+		if (item->what == FETCH_ENVELOPE || item->what == FETCH_BODY || item->what == FETCH_BODYSTRUCTURE ||
+		    item->what == FETCH_PREVIEW)
+			with |= WITH_INDEX;
+		if (item->what != FETCH_SECTION && item->what != FETCH_BINARY_SIZE)
+			continue;
+		with |= WITH_CONTENT;
+		with |= section_needs_index(&item->section) ? WITH_INDEX : 0u;
+		with |= section_needs_prefix(&item->section) ? WITH_PREFIX : 0u;
+	}
+	return with;
 }
 
-static bool fetch_shows_flags(const struct fetch *f)
+/* \Seen is set before the rows are read, so that they show what it became. */
+static bool set_seen(struct work *w, uint32_t from, uint32_t to, struct err *e)
 {
-	for (size_t i = 0; i < f->n; i++)
-		if (f->items[i].what == FETCH_FLAGS)
-			return true;
-	return false;
+	struct session *s = w->x.s;
+	struct msg *rows;
+	struct uid_run *failed;
+	size_t n, nfailed;
+	w->nset = 0;
+	if (s->view->readonly || !sets_seen(w->x.f))
+		return true;
+	if (!msg_page(s->conf->store, s->view->mailbox, from, to, false, &w->window, &rows, &n, e))
+		return false;
+	w->set = ARENA_ARRAY(&w->window, struct uid_run, n);
+	for (size_t i = 0; i < n; i++)
+		if (!(rows[i].flags & MSG_SEEN) && walk_has(&w->walk, rows[i].uid))
+			w->set[w->nset++] = (struct uid_run){ rows[i].uid, 1 };
+	return w->nset == 0 || msg_store_flags(s->conf->store, s->view->mailbox, w->set, w->nset, FLAGS_ADD, MSG_SEEN,
+					       STR_NONE, 0, &w->window, &failed, &nfailed, e);
 }
 
-/* One FETCH command at work. */
-struct fetching {
-	struct session *s;
-	struct cmd *c;
-	const struct fetch *f;
-	struct walk walk;
-	struct buf out;
-	struct arena scratch; /* of one message */
-	unsigned failed;      /* messages that could not be read */
-	uint32_t failed_uid;
-	uint32_t missing; /* expunged by others meanwhile */
+static void count_result(struct work *w, enum fetched got, uint32_t uid)
+{
+	w->unknown += got == FETCH_UNKNOWN_CTE;
+	if (got == FETCH_UNREADABLE) {
+		w->failed++;
+		w->failed_uid = uid;
+	}
+}
+
+/* A page of rows; how many of the set were there. */
+static uint32_t say_rows(struct work *w, const struct msg *rows, size_t n)
+{
+	struct view *v = w->x.s->view;
+	struct walk now_seen = { .runs = w->set, .n = w->nset };
+	bool shows_flags = fetch_has(w->x.f, FETCH_FLAGS);
+	uint32_t there = 0;
+	for (size_t i = 0; i < n && io_error(w->x.s->io)->kind == ERR_NONE; i++) {
+		uint32_t seq = walk_has(&w->walk, rows[i].uid) ? view_seq(v, rows[i].uid) : 0;
+		if (seq == 0)
+			continue;
+		there++;
+		if (rows[i].modseq <= w->x.f->changed_since)
+			continue;
+		bool with_flags = !shows_flags && w->nset > 0 && walk_has(&now_seen, rows[i].uid);
+		count_result(w, fetch_say(&w->x, &rows[i], seq, with_flags), rows[i].uid);
+		arena_reset(&w->x.scratch);
+	}
+	return there;
+}
+
+static bool fetch_window(struct work *w, uint32_t from, uint32_t to, struct err *e)
+{
+	struct session *s = w->x.s;
+	uint32_t wanted = walk_count(&w->walk, from, to), there = 0;
+	bool ok = set_seen(w, from, to, e), more = true;
+	while (ok && more && from <= to && io_error(s->io)->kind == ERR_NONE) {
+		struct arena page = { 0 };
+		struct msg *rows;
+		size_t n;
+		ok = msg_page_with(s->conf->store, s->view->mailbox, from, to, w->with, &page, &rows, &n, &more, e);
+		if (ok && n > 0) {
+			there += say_rows(w, rows, n);
+			more = more && rows[n - 1].uid < to;
+			from = rows[n - 1].uid + 1;
+		}
+		arena_reset(&page);
+	}
+	w->missing += wanted > there ? wanted - there : 0;
+	return ok;
+}
+
+static struct reply fetch_reply(struct work *w)
+{
+	struct arena *a = w->x.c->a;
+	if (w->failed)
+		return (struct reply){ REPLY_NO, STR("UNAVAILABLE"),
+				       str_fmt(a,
+					       "%u message(s) cannot be read, the last with UID %u; the log says why",
+					       w->failed, w->failed_uid) };
+	if (w->unknown)
+		return (struct reply){
+			REPLY_NO, STR("UNKNOWN-CTE"),
+			str_fmt(a, "%u message(s) have an encoding that is not known; BODY[] gives it as it is",
+				w->unknown)
+		};
+	if (w->missing)
+		return (struct reply){ REPLY_OK, STR("EXPUNGEISSUED"), STR("Some messages are gone") };
+	return OK("FETCH completed");
+}
+
+/* --- only what changed since (RFC 7162 3.1.4.1) ------------------------------------------------------ */
+
+static int by_number(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	return (x > y) - (x < y);
+}
+
+struct uids {
+	uint32_t *p;
+	size_t n, cap;
 };
 
-static void flush_out(struct fetching *x)
+static bool changed_uids(struct session *s, uint64_t since, struct arena *a, struct uids *u, struct err *e)
 {
-	io_add(x->s->io, buf_str(&x->out));
-	buf_clear(&x->out);
-}
-
-static void say_octets(struct fetching *x, const struct octets *o)
-{
-	size_t n = o->first.n + o->second.n;
-	if (o->nil) {
-		buf_addz(&x->out, "NIL");
-		return;
-	}
-	if (n == 0) {
-		buf_addz(&x->out, "\"\"");
-		return;
-	}
-	buf_printf(&x->out, "{%zu}\r\n", n);
-	if (n <= COPY_MAX) {
-		buf_add(&x->out, o->first);
-		buf_add(&x->out, o->second);
-		return;
-	}
-	flush_out(x);
-	io_add(x->s->io, o->first);
-	io_add(x->s->io, o->second);
-}
-
-static void say_item(struct fetching *x, const struct fetch_item *item, const struct octets *octets, struct message *m)
-{
-	struct buf *b = &x->out;
-	switch (item->what) {
-	case FETCH_UID:
-		buf_printf(b, "UID %u", m->row->uid);
-		break;
-	case FETCH_FLAGS:
-		buf_addz(b, "FLAGS ");
-		say_flags(b, m->row->flags, m->row->uid >= x->s->view->recent_from, m->row->keywords);
-		break;
-	case FETCH_INTERNALDATE:
-		buf_addz(b, "INTERNALDATE \"");
-		date_print_imap(b, m->row->internal_wall_ms);
-		buf_addc(b, '"');
-		break;
-	case FETCH_SIZE:
-		buf_printf(b, "RFC822.SIZE %llu", (unsigned long long)m->row->size);
-		break;
-	case FETCH_MODSEQ:
-		buf_printf(b, "MODSEQ (%llu)", (unsigned long long)m->row->modseq);
-		break;
-	case FETCH_ENVELOPE:
-		buf_addz(b, "ENVELOPE ");
-		say_envelope(b, m->root->envelope, m->a);
-		break;
-	case FETCH_BODY:
-	case FETCH_BODYSTRUCTURE:
-		buf_addz(b, item->what == FETCH_BODY ? "BODY " : "BODYSTRUCTURE ");
-		say_structure(b, m->root, item->what == FETCH_BODYSTRUCTURE, m->a);
-		break;
-	case FETCH_SECTION:
-		say_section(b, &item->section);
-		buf_addc(b, ' ');
-		say_octets(x, octets);
-		break;
-	}
-}
-
-/* All that the items need, before the first octet of the response is said: half a response cannot be taken back. */
-static bool read_items(struct fetching *x, struct message *m, struct octets *octets, struct err *e)
-{
-	for (size_t i = 0; i < x->f->n; i++) {
-		const struct fetch_item *item = &x->f->items[i];
-		bool ok = true;
-		if (item->what == FETCH_ENVELOPE || item->what == FETCH_BODY || item->what == FETCH_BODYSTRUCTURE)
-			ok = message_index(m, e);
-		else if (item->what == FETCH_SECTION)
-			ok = section_find(&item->section, m, &octets[i], e);
+	struct msg_changes ch = { .more = true };
+	while (ch.more) {
+		struct arena page = { 0 };
+		ch = (struct msg_changes){ 0 };
+		bool ok = msg_changes(s->conf->store, s->view->mailbox, since, &page, &ch, e);
+		for (size_t i = 0; ok && i < ch.nmsgs; i++) {
+			if (u->n == u->cap)
+				u->p = arena_grow(a, u->p, &u->cap, u->n + 1, sizeof *u->p);
+			u->p[u->n++] = ch.msgs[i].uid;
+			since = ch.msgs[i].modseq;
+		}
+		arena_reset(&page);
 		if (!ok)
 			return false;
 	}
+	if (u->n > 1)
+		qsort(u->p, u->n, sizeof *u->p, by_number);
 	return true;
 }
 
-static void say_message(struct fetching *x, const struct msg *row, uint32_t seq, bool with_flags)
+/* Leave of the runs what changed: of 100,000 messages the rows of a few are read. */
+static bool keep_changed(struct work *w, struct uid_run **runs, size_t *n, struct err *e)
 {
-	struct message m = { .st = x->s->conf->store, .a = &x->scratch, .row = row };
-	struct octets *octets = ARENA_ARRAY(&x->scratch, struct octets, x->f->n);
+	struct arena *a = w->x.c->a;
+	struct walk given = { .runs = *runs, .n = *n };
+	struct uids u = { 0 };
+	struct uid_run *kept = NULL;
+	size_t nkept = 0, cap = 0;
+	if (!changed_uids(w->x.s, w->x.f->changed_since, a, &u, e))
+		return false;
+	for (size_t i = 0; i < u.n; i++) {
+		struct uid_run *last = nkept ? &kept[nkept - 1] : NULL;
+		if ((i > 0 && u.p[i] == u.p[i - 1]) || !walk_has(&given, u.p[i]) || view_seq(w->x.s->view, u.p[i]) == 0)
+			continue;
+		if (last && last->first + last->count == u.p[i]) {
+			last->count++;
+			continue;
+		}
+		kept = arena_grow(a, kept, &cap, nkept + 1, sizeof *kept);
+		kept[nkept++] = (struct uid_run){ u.p[i], 1 };
+	}
+	*runs = kept;
+	*n = nkept;
+	return true;
+}
+
+/* --- the command --------------------------------------------------------------------------------------- */
+
+static struct reply fetch_do(struct work *w, struct uid_run *runs, size_t n)
+{
+	const struct fetch *f = w->x.f;
+	struct session *s = w->x.s;
 	struct err e = { 0 };
-	if (!read_items(x, &m, octets, &e)) {
-		log_error("imap.message-unreadable", KV("account", x->s->account_name),
-			  KVN("mailbox", x->s->view->mailbox), KVN("uid", row->uid), KVZ("error", e.text));
-		x->failed++;
-		x->failed_uid = row->uid;
-		return;
+	uint32_t from, to;
+	bool ok = true;
+	if (f->vanished) /* before any FETCH (RFC 7162 3.2.6) */
+		ok = say_vanished_earlier(s, w->x.c, &f->set, f->changed_since, &e);
+	if (ok && f->changed_since > 0)
+		ok = keep_changed(w, &runs, &n, &e);
+	if (ok && f->cut)
+		partial_cut(&f->partial, runs, &n);
+	w->walk = (struct walk){ .view = s->view, .runs = runs, .n = n };
+	while (ok && io_error(s->io)->kind == ERR_NONE && walk_next(&w->walk, &from, &to)) {
+		ok = fetch_window(w, from, to, &e);
+		arena_reset(&w->window);
 	}
-	tell_keywords(x->s, row->keywords, x->c->a);
-	buf_printf(&x->out, "* %u FETCH (", seq);
-	for (size_t i = 0; i < x->f->n; i++) {
-		if (i)
-			buf_addc(&x->out, ' ');
-		say_item(x, &x->f->items[i], &octets[i], &m);
-	}
-	if (with_flags) {
-		static const struct fetch_item flags = { .what = FETCH_FLAGS };
-		buf_addc(&x->out, ' ');
-		say_item(x, &flags, NULL, &m);
-		if (x->s->condstore && !x->f->modseq)
-			buf_printf(&x->out, " MODSEQ (%llu)", (unsigned long long)row->modseq);
-	}
-	buf_addz(&x->out, ")\r\n");
-	if (x->out.n > COPY_MAX)
-		flush_out(x);
-	if ((with_flags || fetch_shows_flags(x->f)) && row->modseq > x->s->view->modseq)
-		cmd_told(x->c, row->uid, row->modseq);
-}
-
-static size_t unseen_runs(const struct fetching *x, const struct msg *rows, size_t n, struct uid_run *runs)
-{
-	size_t count = 0;
-	for (size_t i = 0; i < n; i++)
-		if (!(rows[i].flags & MSG_SEEN) && walk_has(&x->walk, rows[i].uid))
-			runs[count++] = (struct uid_run){ rows[i].uid, 1 };
-	return count;
-}
-
-/* A window of the set.  \Seen is set first, so that its page is read again with what it became. */
-static bool fetch_window(struct fetching *x, struct arena *page, uint32_t from, uint32_t to, struct err *e)
-{
-	struct store *st = x->s->conf->store;
-	struct view *v = x->s->view;
-	struct msg *rows;
-	struct uid_run *unseen = NULL, *failed;
-	size_t n, nunseen = 0, nfailed;
-	bool prefix = fetch_needs_prefix(x->f);
-	if (!msg_page(st, v->mailbox, from, to, prefix, page, &rows, &n, e))
-		return false;
-	if (fetch_sets_seen(x->f) && !v->readonly) {
-		unseen = ARENA_ARRAY(page, struct uid_run, n);
-		nunseen = unseen_runs(x, rows, n, unseen);
-	}
-	if (nunseen > 0 && (!msg_store_flags(st, v->mailbox, unseen, nunseen, FLAGS_ADD, MSG_SEEN, STR_NONE, 0, page,
-					     &failed, &nfailed, e) ||
-			    !msg_page(st, v->mailbox, from, to, prefix, page, &rows, &n, e)))
-		return false;
-	struct walk now_seen = { .runs = unseen, .n = nunseen };
-	uint32_t said = 0;
-	for (size_t i = 0; i < n && io_error(x->s->io)->kind == ERR_NONE; i++) {
-		uint32_t seq = walk_has(&x->walk, rows[i].uid) ? view_seq(v, rows[i].uid) : 0;
-		if (seq == 0)
-			continue;
-		said++;
-		if (rows[i].modseq <= x->f->changed_since)
-			continue;
-		bool with_flags = walk_has(&now_seen, rows[i].uid) && !fetch_shows_flags(x->f);
-		say_message(x, &rows[i], seq, with_flags);
-		arena_reset(&x->scratch);
-	}
-	uint32_t wanted = walk_count(&x->walk, from, to);
-	x->missing += wanted > said ? wanted - said : 0;
-	return true;
-}
-
-static struct reply fetch_reply(struct fetching *x)
-{
-	if (x->failed)
-		return (struct reply){ REPLY_NO, STR("UNAVAILABLE"),
-				       str_fmt(x->c->a,
-					       "%u message(s) cannot be read, the last with UID %u; the log says why",
-					       x->failed, x->failed_uid) };
-	if (x->missing)
-		return (struct reply){ REPLY_OK, STR("EXPUNGEISSUED"), STR("Some messages are gone") };
-	return OK("FETCH completed");
+	fetch_flush(&w->x);
+	buf_free(&w->x.out);
+	return ok ? fetch_reply(w) : reply_err(w->x.c, &e);
 }
 
 struct reply cmd_fetch(struct session *s, struct cmd *c)
 {
 	struct fetch f;
 	struct uid_run *runs;
-	struct err e = { 0 };
 	size_t n;
-	uint32_t from, to;
 	if (!parse_fetch(&c->in, c->uid, &f))
 		return reply_bad(c);
+	if (f.vanished && !s->qresync)
+		return BAD("VANISHED needs ENABLE QRESYNC first");
 	if (f.modseq)
 		condstore_on(s);
-	if (!view_resolve(s->view, &f.set, c->uid, c->a, &runs, &n))
+	if (!session_resolve(s, &f.set, c->uid, c->a, &runs, &n))
 		return BAD("There is no message of that number");
-	struct fetching x = { .s = s, .c = c, .f = &f, .walk = { .view = s->view, .runs = runs, .n = n } };
-	struct arena page = { 0 };
-	bool ok = true;
-	while (ok && io_error(s->io)->kind == ERR_NONE && walk_next(&x.walk, &from, &to)) {
-		ok = fetch_window(&x, &page, from, to, &e);
-		arena_reset(&page);
-	}
-	flush_out(&x);
-	buf_free(&x.out);
-	return ok ? fetch_reply(&x) : reply_err(c, &e);
+	struct work w = { .x = { .s = s, .c = c, .f = &f }, .with = needs(&f) };
+	return fetch_do(&w, runs, n);
 }

@@ -6,17 +6,39 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+/* Octets of one command's messages that may come into the database itself: they are one commit, and all who write wait
+ * for it. What is more goes into files. */
+#define TOGETHER (4u << 20)
+
 /* Never says false: a literal's octets must be read whatever becomes of them, or the next line is lost among them. */
 static bool gather_add(struct sink *sink, struct str bytes)
 {
 	struct gather *g = (struct gather *)sink; /* its first member */
 	if (g->into == INTO_BYTES)
 		buf_add(&g->bytes, bytes);
-	if (g->into == INTO_STAGE && !g->failed) {
-		g->nul = g->nul || memchr(bytes.p, 0, bytes.n);
-		g->failed = !stage_add(&g->stage, bytes);
+	if (g->into == INTO_STAGE && g->failed.kind == ERR_NONE) {
+		struct staged *m = g->last;
+		m->nul = m->nul || memchr(bytes.p, 0, bytes.n);
+		if (!stage_add(&m->stage, bytes))
+			g->failed = m->stage.err;
 	}
 	return true;
+}
+
+static void stage_new(struct session *s, struct gather *g, uint64_t octets)
+{
+	struct staged *m = calloc(1, sizeof *m);
+	if (!m)
+		abort();
+	stage_open(&m->stage, s->conf->store, s->conf->limits.append);
+	m->stage.tight = g->staged > TOGETHER;
+	if (g->last)
+		g->last->next = m;
+	else
+		g->first = m;
+	g->last = m;
+	g->nmessages++;
+	g->staged += octets;
 }
 
 static struct gather *gather_new(struct session *s)
@@ -34,8 +56,12 @@ void gather_drop(struct session *s)
 	struct gather *g = s->gather;
 	if (!g)
 		return;
-	if (g->staged)
-		stage_drop(&g->stage);
+	while (g->first) {
+		struct staged *m = g->first;
+		g->first = m->next;
+		stage_drop(&m->stage);
+		free(m);
+	}
 	buf_free(&g->bytes);
 	arena_reset(&g->arena);
 	free(g);
@@ -60,13 +86,15 @@ static struct next gather_finish(struct session *s)
 	return next;
 }
 
-static struct reply judge(struct session *s, struct gather *g, uint64_t octets)
+static struct reply judge(struct session *s, struct gather *g, uint64_t octets, bool plus)
 {
 	const struct imap_limits *l = &s->conf->limits;
 	g->into = INTO_BYTES;
+	if (plus && octets > LITERAL_MINUS)
+		return BAD_CODE("TOOBIG", "A literal above 4096 octets waits for our leave: send {n}, not {n+}");
 	if (s->state != BEFORE_LOGIN) {
 		struct reply r = { 0 };
-		switch (append_judge(s, buf_str(&g->bytes), octets, &g->arena, &r)) {
+		switch (append_judge(s, buf_str(&g->bytes), g->staged, octets, &g->arena, &r)) {
 		case APPEND_MESSAGE:
 			g->into = INTO_STAGE;
 			return (struct reply){ 0 };
@@ -118,20 +146,17 @@ struct next gather_line(struct session *s, struct str line)
 			buf_add(&s->gather->bytes, line);
 		return gather_finish(s);
 	}
-	if (!s->greeted && !command_looks_right(line))
+	if (!s->greeted && !s->gather && !command_looks_right(line))
 		return command_run(s, line); /* says BYE */
 	struct gather *g = s->gather ? s->gather : gather_new(s);
 	if (g->refused.kind == REPLY_NONE) {
-		bool again = g->staged;
 		buf_add(&g->bytes, line);
-		g->refused = again ? BAD("Expected the end of the command after the message") : judge(s, g, octets);
+		g->refused = judge(s, g, octets, plus);
 	}
 	if (g->refused.kind != REPLY_NONE)
 		return plus ? swallow(s, g, octets) : gather_finish(s);
-	if (g->into == INTO_STAGE) {
-		stage_open(&g->stage, s->conf->store, s->conf->limits.append);
-		g->staged = true;
-	}
+	if (g->into == INTO_STAGE)
+		stage_new(s, g, octets);
 	if (!plus)
 		io_add(s->io, STR("+ Ready for the literal\r\n"));
 	return want_octets(s, g, octets);

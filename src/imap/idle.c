@@ -5,8 +5,8 @@
  * it knew, and wakes the sessions of those that rang.  A session enters the
  * list before it looks at the store, so nothing falls between.
  */
-#include "base/log.h"
 #include "imap/command.h"
+#include "imap/notify.h"
 #include "store/bell.h"
 #include <pthread.h>
 
@@ -24,13 +24,8 @@ static struct {
 	} threads[4]; /* a role has one store; tests a few */
 } idlers = { .mu = PTHREAD_MUTEX_INITIALIZER, .came = PTHREAD_COND_INITIALIZER };
 
-static void idle_enter(struct session *s)
+static void enter(struct idler *i, struct idler **head)
 {
-	struct idler *i = &s->idler;
-	pthread_mutex_lock(&idlers.mu);
-	struct idler **head = &idlers.slot[bell_slot(s->account)];
-	i->store = s->conf->store;
-	i->conn = s->peer->conn;
 	i->next = *head;
 	i->link = head;
 	if (i->next)
@@ -38,6 +33,16 @@ static void idle_enter(struct session *s)
 	*head = i;
 	if (idlers.n++ == 0)
 		pthread_cond_broadcast(&idlers.came);
+}
+
+void idle_enter(struct session *s)
+{
+	struct idler *i = &s->idler;
+	pthread_mutex_lock(&idlers.mu);
+	i->store = s->conf->store;
+	i->conn = s->peer->conn;
+	if (!i->link)
+		enter(i, &idlers.slot[bell_slot(s->account)]);
 	pthread_mutex_unlock(&idlers.mu);
 }
 
@@ -135,11 +140,11 @@ static struct next want_done(struct session *s)
 /* Tell what is new; a mailbox that is gone ends the session. */
 static struct next idle_tell(struct session *s, struct cmd *c)
 {
-	struct err e = { 0 };
-	if (s->view && !tell(s, c, TELL_ALL, false, &e))
-		log_warn("imap.tell", KV("account", s->account_name), KVZ("error", e.text));
+	if (s->view)
+		notify_tell_selected(s, c, TELL_ALL);
 	if (s->view && s->view->deleted)
 		return say_bye(s, "The selected mailbox has been deleted");
+	notify_tell(s, c);
 	return want_done(s);
 }
 
@@ -172,7 +177,8 @@ struct next idle_line(struct session *s, struct str line)
 		.a = &a, .tag = str_dup(&a, str_of(s->tag)), .command = command_find(STR("NOOP")), .next = want_line(s)
 	};
 	struct reply r = str_eqi(str_trim(line), STR("DONE")) ? OK("IDLE completed") : BAD("Expected DONE");
-	idle_leave(s);
+	if (!s->notify)
+		idle_leave(s);
 	s->expects = EXPECT_COMMAND;
 	struct next next = command_answer(s, &c, &r);
 	arena_reset(&a);

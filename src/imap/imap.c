@@ -1,5 +1,6 @@
 #include "imap/imap.h"
 #include "base/log.h"
+#include "imap/notify.h"
 #include "imap/session.h"
 #include "store/account.h"
 #include <stdlib.h>
@@ -17,6 +18,7 @@ void imap_limits_default(struct imap_limits *l)
 		.bad_commands = 10,
 		.idle_before_ms = 60 * 1000,
 		.idle_ms = 30 * 60 * 1000,
+		.progress_ms = 10 * 1000,
 	};
 }
 
@@ -68,6 +70,8 @@ static struct next imap_trouble(struct session *s, enum trouble why)
 		return say_bye(s, "[UNAVAILABLE] Server is stopping, please come back");
 	case TROUBLE_BUSY:
 		return say_bye(s, "[UNAVAILABLE] Server is busy, please come back");
+	case TROUBLE_GARBLED:
+		return say_bye(s, "Compressed data is broken");
 	default:
 		return (struct next){ .want = WANT_CLOSE };
 	}
@@ -89,7 +93,7 @@ static struct next imap_unit(struct session *s, const struct unit *in)
 	case EXPECT_REST:
 		break;
 	}
-	return gather_line(s, in->line);
+	return in->kind == UNIT_WAKE ? notify_wake(s) : gather_line(s, in->line);
 }
 
 static struct next imap_step(void *session, const struct unit *in)
@@ -98,6 +102,8 @@ static struct next imap_step(void *session, const struct unit *in)
 	if (in->kind == UNIT_TROUBLE)
 		return imap_trouble(s, in->trouble);
 	struct next next = imap_unit(s, in);
+	if (next.want == WANT_LINE && s->expects == EXPECT_COMMAND) /* between two commands */
+		next.wakeable = s->notify != NULL;
 	if (io_error(s->io)->kind != ERR_NONE) /* nobody reads what we say */
 		next = (struct next){ .want = WANT_CLOSE };
 	return next;
@@ -107,6 +113,7 @@ static void imap_close(void *session)
 {
 	struct session *s = session;
 	idle_leave(s);
+	notify_end(s);
 	session_unselect(s);
 	auth_cancel(&s->exchange);
 	gather_drop(s);

@@ -18,15 +18,19 @@ struct imap_limits {
 	unsigned nesting;                /* 50 */
 	uint64_t append;                 /* 100 MiB */
 	unsigned bad_commands;           /* 10 */
+	bool compress;                   /* COMPRESS=DEFLATE is offered: no */
 	int64_t idle_before_ms, idle_ms; /* 60 s before login, 30 min after */
+	int64_t progress_ms;             /* a long SEARCH says how far it is: every 10 s (RFC 9585) */
 };
 struct imap_conf {
 	struct str host;
 	struct store *store;
 	struct auth_client *auth;
-	struct tls_server *tls; /* STARTTLS; NULL: none */
-	bool auth_in_clear;     /* else LOGINDISABLED before TLS */
+	struct search_index *search; /* full-text index; NULL: none, SEARCH reads every message */
+	struct tls_server *tls;      /* STARTTLS; NULL: none */
+	bool auth_in_clear;          /* else LOGINDISABLED before TLS */
 	bool cram_md5;
+	struct str admin;   /* whom mail about this server is for; empty: not said */
 	struct str preauth; /* account that every connection is logged in to (a local pipe); empty: none */
 	struct imap_limits limits;
 };

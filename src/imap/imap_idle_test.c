@@ -1,4 +1,4 @@
-/* IDLE over a real pen, woken by the bell of another thread's delivery. */
+/* IDLE and NOTIFY over a real pen, woken by the bell of another thread's delivery. */
 #include "imap/talk_test.h"
 #include <pthread.h>
 #include <sys/socket.h>
@@ -23,7 +23,7 @@ static void expect_line(struct io *io, const char *want)
 	free(got);
 }
 
-static struct io *idle_begin(struct pen *pen, const struct door *door)
+static struct io *idle_begin(struct pen *pen, const struct door *door, bool notify)
 {
 	int fds[2];
 	struct err e;
@@ -32,11 +32,13 @@ static struct io *idle_begin(struct pen *pen, const struct door *door)
 	struct io *io = io_socket(fds[1]);
 	io_deadline(io, 30000);
 	expect_line(io, "* PREAUTH ~");
-	io_add(io, STR("a SELECT INBOX\r\nb IDLE\r\n"));
-	for (int i = 0; i < 7; i++)
-		expect_line(io, "* ~"); /* FLAGS EXISTS RECENT PERMANENTFLAGS UIDVALIDITY UIDNEXT HIGHESTMODSEQ */
+	io_add(io, notify ? STR("a SELECT INBOX\r\nb NOTIFY SET (selected (MessageNew MessageExpunge))\r\n")
+			  : STR("a SELECT INBOX\r\nb IDLE\r\n"));
+	for (int i = 0; i < 8; i++)
+		expect_line(io,
+			    "* ~"); /* FLAGS EXISTS RECENT PERMANENTFLAGS UIDVALIDITY UIDNEXT HIGHESTMODSEQ MAILBOXID */
 	expect_line(io, "a OK [READ-WRITE] SELECT completed");
-	expect_line(io, "+ idling");
+	expect_line(io, notify ? "b OK NOTIFY completed" : "+ idling");
 	return io;
 }
 
@@ -67,13 +69,13 @@ static void test_wake(void **state)
 	assert_true(imap_bell_start(w.st, &e));
 	pthread_create(&loop, NULL, pen_main, pen);
 	for (int i = 0; i < SESSIONS; i++)
-		io[i] = idle_begin(pen, &door);
+		io[i] = idle_begin(pen, &door, i % 4 >= 2);
 	for (int i = 0; i < LETTERS; i++)
 		world_deliver(&w, "INBOX", "Subject: x\r\n\r\nx\r\n", "");
 	for (int i = 0; i < SESSIONS; i++) {
 		hear_all(io[i]);
 		if (i % 2) { /* some leave politely, some just go */
-			io_add(io[i], STR("DONE\r\nc LOGOUT\r\n"));
+			io_add(io[i], i % 4 >= 2 ? STR("c LOGOUT\r\n") : STR("DONE\r\nc LOGOUT\r\n"));
 			struct str line;
 			while (io_line(io[i], &line, 4096) == IO_LINE)
 				;

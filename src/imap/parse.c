@@ -1,8 +1,8 @@
 #include "imap/parse.h"
 #include "base/buf.h"
 #include "base/num.h"
-#include "imap/utf7.h"
 #include "mail/date.h"
+#include "mail/utf7.h"
 #include "store/mailbox.h"
 
 struct parser parser_new(struct str all, struct arena *a, unsigned nesting)
@@ -207,21 +207,27 @@ bool parse_number(struct parser *p, uint64_t max, uint64_t *out, const char *wha
 	return true;
 }
 
-bool parse_mailbox(struct parser *p, struct str *out)
+bool parse_mailbox_as(struct parser *p, struct str *out, struct str *given)
 {
 	struct str wire;
 	size_t at = p->at;
 	if (!parse_astring(p, &wire, "a mailbox name"))
 		return false;
-	if (utf7_decode(wire, p->arena, out))
+	if (mailbox_decode(wire, p->utf8, p->arena, given, out))
 		return true;
 	p->at = at;
-	return parse_fail(p, "a mailbox name in modified UTF-7");
+	return parse_fail(p, p->utf8 ? "a mailbox name in UTF-8" : "a mailbox name in modified UTF-7");
+}
+
+bool parse_mailbox(struct parser *p, struct str *out)
+{
+	struct str given;
+	return parse_mailbox_as(p, out, &given);
 }
 
 bool parse_pattern(struct parser *p, struct str *out)
 {
-	struct str wire;
+	struct str wire, given;
 	size_t at = p->at;
 	if (parse_is(p, '"') || parse_is(p, '{')) {
 		if (!parse_string(p, &wire, "a mailbox pattern"))
@@ -229,10 +235,10 @@ bool parse_pattern(struct parser *p, struct str *out)
 	} else if (!take_while(p, list_char, &wire)) {
 		return parse_fail(p, "a mailbox pattern");
 	}
-	if (utf7_decode(wire, p->arena, out))
+	if (mailbox_decode(wire, p->utf8, p->arena, &given, out))
 		return true;
 	p->at = at;
-	return parse_fail(p, "a mailbox pattern in modified UTF-7");
+	return parse_fail(p, p->utf8 ? "a mailbox pattern in UTF-8" : "a mailbox pattern in modified UTF-7");
 }
 
 static const struct {

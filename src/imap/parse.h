@@ -17,6 +17,7 @@ struct parser {
 	size_t expected_at;
 	bool pending;     /* failed because a literal's octets have not come yet */
 	unsigned nesting; /* lists may be this deep */
+	bool utf8;        /* mailbox names are UTF-8 as they stand, not modified UTF-7 (RFC 6855 3, RFC 9051 5.1) */
 };
 
 #define PARSE_KEYWORD_MAX  100 /* octets of one keyword (flag without backslash) */
@@ -42,6 +43,8 @@ bool parse_nstring(struct parser *p, struct str *out, bool *nil, const char *wha
 bool parse_number(struct parser *p, uint64_t max, uint64_t *out, const char *what);
 /* A mailbox name as the store knows it: UTF-8, NFC, INBOX in capitals.  8-bit names are taken as UTF-8. */
 bool parse_mailbox(struct parser *p, struct str *out);
+/* The same, and in *given how it was spelt before it was brought to that form. */
+bool parse_mailbox_as(struct parser *p, struct str *out, struct str *given);
 /* list-mailbox: as astring with % and *. */
 bool parse_pattern(struct parser *p, struct str *out);
 /* "(\Seen word)", or without the brackets when they may be missing (STORE).  Keywords blank-separated. */

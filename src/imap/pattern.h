@@ -1,11 +1,17 @@
 /* pattern.h - LIST patterns: "*" is anything, "%" anything but "/" (RFC 3501 6.3.8).
  *
- * All positions a match could be at are carried along together, so the time is
- * pattern x name whatever the pattern; no backtracking to be aimed at.  Pure.
+ * All positions a match could be at are carried along together, as bits, so the
+ * time is pattern x name / 64 whatever the pattern; there is no backtracking to be
+ * aimed at.  INBOX matches in any case.  Pure; what is made lives in the arena.
  */
 #pragma once
-#include "base/str.h"
+#include "base/arena.h"
 
-#define PATTERN_MAX 1000
-/* INBOX matches in any case.  Patterns over PATTERN_MAX match nothing. */
-bool pattern_matches(struct str pattern, struct str name);
+#define PATTERN_MAX     1000 /* octets of one pattern */
+#define PATTERNS_MAX    64   /* patterns of one command ... */
+#define PATTERNS_OCTETS 4000 /* ... and their octets together */
+
+struct pattern;
+/* `text` has at most PATTERN_MAX octets. */
+const struct pattern *pattern_new(struct str text, struct arena *a);
+bool pattern_matches(const struct pattern *p, struct str name);

@@ -1,5 +1,5 @@
 #include "imap/say.h"
-#include "imap/utf7.h"
+#include "mail/utf7.h"
 
 #define QUOTED_MAX 1000 /* a longer string is a literal: some clients read lines into fixed room */
 
@@ -13,13 +13,8 @@ static bool quotable(struct str s)
 	return true;
 }
 
-void say_string(struct buf *b, struct str s)
+static void say_quoted(struct buf *b, struct str s)
 {
-	if (!quotable(s)) {
-		buf_printf(b, "{%zu}\r\n", s.n);
-		buf_add(b, s);
-		return;
-	}
 	buf_addc(b, '"');
 	for (size_t i = 0; i < s.n; i++) {
 		if (s.p[i] == '"' || s.p[i] == '\\')
@@ -27,6 +22,16 @@ void say_string(struct buf *b, struct str s)
 		buf_addc(b, s.p[i]);
 	}
 	buf_addc(b, '"');
+}
+
+void say_string(struct buf *b, struct str s)
+{
+	if (!quotable(s)) {
+		buf_printf(b, "{%zu}\r\n", s.n);
+		buf_add(b, s);
+		return;
+	}
+	say_quoted(b, s);
 }
 
 void say_nstring(struct buf *b, struct str s, bool present)
@@ -54,6 +59,19 @@ void say_mailbox(struct buf *b, struct str utf8)
 	utf7_encode(&wire, utf8);
 	say_astring(b, buf_str(&wire));
 	buf_free(&wire);
+}
+
+void say_mailbox_as(struct buf *b, struct str utf8, bool plain)
+{
+	bool ascii = true;
+	for (size_t i = 0; i < utf8.n; i++)
+		ascii = ascii && (unsigned char)utf8.p[i] < 0x80;
+	if (!plain)
+		say_mailbox(b, utf8);
+	else if (ascii)
+		say_astring(b, utf8);
+	else
+		say_quoted(b, utf8);
 }
 
 void say_flags(struct buf *b, unsigned flags, bool recent, struct str keywords)

@@ -1,262 +1,171 @@
-/* SEARCH (RFC 3501 6.4.4): rows by pages, keys by rising cost. */
-#include "imap/search.h"
-#include "base/log.h"
-#include "imap/command.h"
-#include "imap/text.h"
-#include "imap/walk.h"
-#include "mail/date.h"
+/* SEARCH: the answer, as SEARCH or ESEARCH (RFC 3501 7.2.5, RFC 9051 7.3.4), and what "$" becomes. */
+#include "imap/search_run.h"
 
-#define DAY_MS 86400000
+#define SAY_AT 4096 /* octets gathered before they go to the stream */
 
-/* One SEARCH at work, and the message it looks at. */
-struct searching {
-	struct session *s;
-	struct cmd *c;
-	struct message m;
-	uint32_t seq;
-	struct text_piece *body; /* of this message, once somebody asked */
-	bool have_body, broken;  /* broken: the message cannot be read; it matches nothing that needs it */
-	struct err err;
-	unsigned unreadable;
-};
-
-/* "*" is the last message (RFC 3501 9). False: a number that does not exist. */
-static bool resolve_sets(struct key *k, const struct view *v, struct arena *a)
+/* Numbers of messages that stand beside each other make one run, whatever their UIDs. */
+struct uid_run *search_numbers(const struct view *v, bool uid, struct arena *a, const struct uid_run *runs, size_t *n)
 {
-	if (k->kind == KEY_SEQ && set_largest(&k->set) > v->count)
-		return false;
-	if (k->kind == KEY_SEQ || k->kind == KEY_UID)
-		k->set = set_resolve(&k->set, k->kind == KEY_SEQ ? v->count : view_last_uid(v), a);
-	for (struct key *c = k->child; c; c = c->next)
-		if (!resolve_sets(c, v, a))
-			return false;
-	return true;
-}
-
-static bool has_keyword(struct str keywords, struct str word)
-{
-	while (keywords.n > 0)
-		if (str_eqi(str_cut(&keywords, ' '), word))
-			return true;
-	return false;
-}
-
-static bool on_day(enum key_kind kind, int64_t ms, int64_t day)
-{
-	switch (kind) {
-	case KEY_BEFORE:
-	case KEY_SENTBEFORE:
-		return ms < day;
-	case KEY_ON:
-	case KEY_SENTON:
-		return ms >= day && ms < day + DAY_MS;
-	default:
-		return ms >= day;
+	struct uid_run *out = ARENA_ARRAY(a, struct uid_run, *n);
+	size_t kept = 0;
+	for (size_t i = 0; i < *n; i++) {
+		uint32_t first = uid ? runs[i].first : view_seq(v, runs[i].first);
+		if (kept > 0 && out[kept - 1].first + out[kept - 1].count == first)
+			out[kept - 1].count += runs[i].count;
+		else
+			out[kept++] = (struct uid_run){ first, runs[i].count };
 	}
-}
-
-static bool broken(struct searching *x)
-{
-	if (!x->broken)
-		log_error("imap.message-unreadable", KV("account", x->s->account_name),
-			  KVN("mailbox", x->s->view->mailbox), KVN("uid", x->m.row->uid), KVZ("error", x->err.text));
-	x->broken = true;
-	return false;
-}
-
-/* The day as it is written in Date, whatever its zone (RFC 3501 6.4.4). */
-static bool match_sent(struct searching *x, const struct key *k)
-{
-	int64_t ms;
-	int zone = 0;
-	if (!message_index(&x->m, &x->err))
-		return broken(x);
-	const struct envelope *e = x->m.root->envelope;
-	return e && date_parse(e->date, &ms, &zone) && on_day(k->kind, ms + (int64_t)zone * 60000, (int64_t)k->number);
-}
-
-static bool match_envelope(struct searching *x, const struct key *k)
-{
-	if (!message_index(&x->m, &x->err))
-		return broken(x);
-	const struct envelope *e = x->m.root->envelope;
-	if (!e)
-		return false;
-	struct str values[] = { [ENVELOPE_SUBJECT] = e->subject,
-				[ENVELOPE_FROM] = e->from,
-				[ENVELOPE_TO] = e->to,
-				[ENVELOPE_CC] = e->cc,
-				[ENVELOPE_BCC] = e->bcc };
-	return values[k->bit].n > 0 && text_has_value(values[k->bit], k->text, x->m.a);
-}
-
-static bool match_header(struct searching *x, struct str field, struct str text)
-{
-	bool found;
-	return text_header_has(&x->m, field, text, &found, &x->err) ? found : broken(x);
-}
-
-static bool match_body(struct searching *x, struct str text)
-{
-	if (!x->have_body && !text_of_body(&x->m, &x->body, &x->err))
-		return broken(x);
-	x->have_body = true;
-	if (text.n == 0)
-		return true;
-	for (const struct text_piece *t = x->body; t; t = t->next)
-		if (str_find(t->folded, text) < t->folded.n)
-			return true;
-	return false;
-}
-
-static bool match(struct searching *x, const struct key *k);
-
-static bool match_children(struct searching *x, const struct key *k, bool all)
-{
-	for (const struct key *c = k->child; c; c = c->next)
-		if (match(x, c) != all)
-			return !all;
-	return all;
-}
-
-static bool match(struct searching *x, const struct key *k)
-{
-	const struct msg *m = x->m.row;
-	bool recent = m->uid >= x->s->view->recent_from;
-	switch (k->kind) {
-	case KEY_ALL_OF:
-		return match_children(x, k, true);
-	case KEY_ONE_OF:
-		return match_children(x, k, false);
-	case KEY_NOT:
-		return !match(x, k->child) && !x->broken;
-	case KEY_EVERY:
-		return true;
-	case KEY_FLAG:
-		return !(m->flags & k->bit) != k->want;
-	case KEY_RECENT:
-		return recent == k->want;
-	case KEY_NEW:
-		return recent && !(m->flags & MSG_SEEN);
-	case KEY_KEYWORD:
-		return has_keyword(m->keywords, k->text) == k->want;
-	case KEY_SEQ:
-		return set_has(&k->set, x->seq);
-	case KEY_UID:
-		return set_has(&k->set, m->uid);
-	case KEY_LARGER:
-		return m->size > k->number;
-	case KEY_SMALLER:
-		return m->size < k->number;
-	case KEY_BEFORE:
-	case KEY_ON:
-	case KEY_SINCE:
-		return on_day(k->kind, m->internal_wall_ms, (int64_t)k->number);
-	case KEY_MODSEQ:
-		return m->modseq >= k->number;
-	case KEY_SENTBEFORE:
-	case KEY_SENTON:
-	case KEY_SENTSINCE:
-		return match_sent(x, k);
-	case KEY_ENVELOPE:
-		return match_envelope(x, k);
-	case KEY_HEADER:
-		return match_header(x, k->field, k->text);
-	case KEY_BODY:
-		return match_body(x, k->text);
-	case KEY_TEXT:
-		return match_header(x, STR_NONE, k->text) || match_body(x, k->text);
-	}
-	return false;
-}
-
-/* UIDs that can match at all: sets among the keys that must all be true narrow the search. */
-static struct set narrow(const struct searching *x, const struct key *root, struct arena *a)
-{
-	uint32_t from = 1, to = view_last_uid(x->s->view);
-	for (const struct key *k = root->child; k; k = k->next) {
-		uint32_t low, high;
-		if (k->kind != KEY_SEQ && k->kind != KEY_UID)
-			continue;
-		if (k->set.n == 0)
-			return (struct set){ 0 };
-		low = k->set.ranges[0].from;
-		high = k->set.ranges[k->set.n - 1].to;
-		if (k->kind == KEY_SEQ) { /* "9:*" may name numbers above the last */
-			uint32_t last = x->s->view->count;
-			low = view_uid(x->s->view, low < last ? low : last);
-			high = view_uid(x->s->view, high < last ? high : last);
-		}
-		from = low > from ? low : from;
-		to = high < to ? high : to;
-	}
-	struct set out = { ARENA_NEW(a, struct range), from <= to };
-	out.ranges[0] = (struct range){ from, to };
+	*n = kept;
 	return out;
 }
 
-static void search_row(struct searching *x, const struct search *s, struct msg *row, struct buf *out, uint64_t *modseq)
+void say_esearch(struct buf *b, const struct cmd *c)
 {
-	x->m = (struct message){ .st = x->s->conf->store, .a = x->m.a, .row = row };
-	x->seq = view_seq(x->s->view, row->uid);
-	x->have_body = x->broken = false;
-	if (x->seq && match(x, s->root)) {
-		buf_printf(out, " %u", x->c->uid ? row->uid : x->seq);
-		*modseq = row->modseq > *modseq ? row->modseq : *modseq;
-	}
-	x->unreadable += x->broken;
-	arena_reset(x->m.a);
+	buf_printf(b, "* ESEARCH (TAG \"%.*s\")%s", STRF(c->tag), c->uid ? " UID" : "");
 }
 
-static bool search_all(struct searching *x, const struct search *s, struct err *e)
+static void say_search(struct session *s, const struct cmd *c, const struct search *search,
+		       const struct search_result *found)
 {
-	struct arena page = { 0 }, scratch = { 0 };
-	struct buf out = { 0 };
-	struct set all = narrow(x, s->root, x->c->a);
-	struct walk walk = { .view = x->s->view };
-	struct uid_run *runs;
-	uint64_t modseq = 0;
-	uint32_t from, to;
-	bool ok = true;
-	view_resolve(x->s->view, &all, true, x->c->a, &runs, &walk.n);
-	walk.runs = runs;
-	x->m.a = &scratch;
-	io_add(x->s->io, STR("* SEARCH"));
-	while (ok && io_error(x->s->io)->kind == ERR_NONE && walk_next(&walk, &from, &to)) {
-		struct msg *rows;
-		size_t n;
-		ok = msg_page(x->s->conf->store, x->s->view->mailbox, from, to, s->prefix, &page, &rows, &n, e);
-		for (size_t i = 0; ok && i < n; i++)
-			search_row(x, s, &rows[i], &out, &modseq);
-		io_add(x->s->io, buf_str(&out));
-		buf_clear(&out);
-		arena_reset(&page);
+	struct buf b = { 0 };
+	size_t n = found->n;
+	struct uid_run *runs = search_numbers(s->view, c->uid, c->a, found->runs, &n);
+	buf_addz(&b, "* SEARCH");
+	for (size_t i = 0; i < n; i++)
+		for (uint32_t k = 0; k < runs[i].count; k++) {
+			buf_printf(&b, " %u", runs[i].first + k);
+			if (b.n < SAY_AT)
+				continue;
+			io_add(s->io, buf_str(&b));
+			buf_clear(&b);
+		}
+	if (search->modseq && found->count > 0)
+		buf_printf(&b, " (MODSEQ %llu)", (unsigned long long)found->modseq);
+	buf_addz(&b, "\r\n");
+	io_add(s->io, buf_str(&b));
+	buf_free(&b);
+}
+
+static uint32_t last_uid(const struct search_result *found)
+{
+	return found->runs[found->n - 1].first + found->runs[found->n - 1].count - 1;
+}
+
+static uint32_t number_of(const struct session *s, const struct cmd *c, uint32_t uid)
+{
+	return c->uid ? uid : view_seq(s->view, uid);
+}
+
+/* The messages a PARTIAL names. */
+static struct uid_run *cut_out(const struct search_result *found, const struct partial *x, struct arena *a, size_t *n)
+{
+	struct uid_run *runs = ARENA_ARRAY(a, struct uid_run, found->n);
+	for (size_t i = 0; i < found->n; i++)
+		runs[i] = found->runs[i];
+	*n = found->n;
+	partial_cut(x, runs, n);
+	return runs;
+}
+
+static void say_set(struct buf *b, const struct session *s, const struct cmd *c, const struct uid_run *runs, size_t n)
+{
+	runs = search_numbers(s->view, c->uid, c->a, runs, &n);
+	set_print(b, runs, n);
+}
+
+static void say_partial(struct buf *b, const struct session *s, const struct cmd *c, const struct partial *x,
+			const struct search_result *found)
+{
+	size_t n;
+	struct uid_run *runs = cut_out(found, x, c->a, &n);
+	buf_addz(b, " PARTIAL (");
+	partial_print(b, x);
+	buf_addc(b, ' ');
+	if (n > 0)
+		say_set(b, s, c, runs, n);
+	else
+		buf_addz(b, "NIL");
+	buf_addc(b, ')');
+}
+
+/* RFC 4731 3.1: what was not found is not said, but for COUNT. */
+static void say_returns(struct session *s, const struct cmd *c, const struct returns *want, const struct search *search,
+			const struct search_result *found)
+{
+	struct buf b = { 0 };
+	bool some = found->count > 0;
+	say_esearch(&b, c);
+	if (want->what & RETURN_MIN && some)
+		buf_printf(&b, " MIN %u", number_of(s, c, found->runs[0].first));
+	if (want->what & RETURN_MAX && some)
+		buf_printf(&b, " MAX %u", number_of(s, c, last_uid(found)));
+	if (want->what & RETURN_ALL && some) {
+		buf_addz(&b, " ALL ");
+		say_set(&b, s, c, found->runs, found->n);
 	}
-	if (s->modseq && modseq > 0)
-		io_printf(x->s->io, " (MODSEQ %llu)", (unsigned long long)modseq);
-	io_add(x->s->io, STR("\r\n"));
-	buf_free(&out);
-	return ok;
+	if (want->what & RETURN_COUNT)
+		buf_printf(&b, " COUNT %u", found->count);
+	if (want->what & RETURN_PARTIAL)
+		say_partial(&b, s, c, &want->partial, found);
+	if (search->modseq && found->modseq > 0) /* 0: a PARTIAL behind the end */
+		buf_printf(&b, " MODSEQ %llu", (unsigned long long)found->modseq);
+	buf_addz(&b, "\r\n");
+	io_add(s->io, buf_str(&b));
+	buf_free(&b);
+}
+
+/* The messages that the answer names.  With MIN, MAX or PARTIAL and neither ALL nor COUNT only what these say: they are
+ * what "$" becomes (RFC 5182 2.4, RFC 9394 3.2).  Runs may overlap. */
+static struct uid_run *named(const struct cmd *c, const struct returns *want, const struct search_result *found,
+			     size_t *n)
+{
+	unsigned some = want->what & (RETURN_MIN | RETURN_MAX | RETURN_PARTIAL);
+	*n = found->n;
+	if (!some || want->what & (RETURN_ALL | RETURN_COUNT) || found->count == 0)
+		return found->runs;
+	struct uid_run *runs = ARENA_ARRAY(c->a, struct uid_run, found->n + 2);
+	struct uid_run *part = cut_out(found, &want->partial, c->a, n);
+	*n = some & RETURN_PARTIAL ? *n : 0;
+	for (size_t i = 0; i < *n; i++)
+		runs[i] = part[i];
+	if (some & RETURN_MIN)
+		runs[(*n)++] = (struct uid_run){ found->runs[0].first, 1 };
+	if (some & RETURN_MAX)
+		runs[(*n)++] = (struct uid_run){ last_uid(found), 1 };
+	return runs;
+}
+
+static struct reply answer(struct session *s, struct cmd *c, const struct returns *want, const struct search *search,
+			   struct search_result *found)
+{
+	struct err e = { 0 };
+	size_t n;
+	struct uid_run *runs = named(c, want, found, &n);
+	if (search->modseq && runs != found->runs && !search_modseq(s, runs, n, &found->modseq, &e))
+		return reply_err(c, &e);
+	if (!want->given && !s->rev2)
+		say_search(s, c, search, found);
+	else if (want->what != RETURN_SAVE) /* alone it says nothing (RFC 5182 1) */
+		say_returns(s, c, want, search, found);
+	if (want->what & RETURN_SAVE && !session_save(s, runs, n))
+		return NO_CODE("NOTSAVED", "Found messages are in more than 100000 runs of UIDs");
+	return search_done(c, found, OK("SEARCH completed"));
 }
 
 struct reply cmd_search(struct session *s, struct cmd *c)
 {
+	struct returns want;
 	struct search search;
-	struct err e = { 0 };
-	if (!parse_search(&c->in, &search))
+	struct search_result found;
+	struct reply r;
+	enum charset_rule rule = s->utf8 ? CHARSET_NOT : CHARSET_MAY;
+	if (!parse_returns(&c->in, &want) || !parse_search(&c->in, rule, &search))
 		return reply_bad(c);
-	if (search.bad_charset.n > 0)
-		return NO_CODE("BADCHARSET (US-ASCII UTF-8)", "Unknown charset");
-	if (search.modseq)
-		condstore_on(s);
-	if (!resolve_sets(search.root, s->view, c->a))
-		return BAD("There is no message of that number");
-	struct searching x = { .s = s, .c = c };
-	if (!search_all(&x, &search, &e))
-		return reply_err(c, &e);
-	if (x.unreadable)
-		return (
-		    struct reply){ REPLY_NO, STR("UNAVAILABLE"),
-				   str_fmt(c->a, "%u message(s) cannot be read; the log says which", x.unreadable) };
-	return OK("SEARCH completed");
+	if (!want.given)
+		want.what = RETURN_ALL;
+	if (search_run(s, c, &search, &want, &found, &r))
+		r = answer(s, c, &want, &search, &found);
+	if (want.what & RETURN_SAVE && r.kind == REPLY_NO) /* RFC 5182 2.1 */
+		session_save(s, NULL, 0);
+	return r;
 }

@@ -1,9 +1,23 @@
+/* The arguments of SEARCH: RETURN (...), CHARSET, and the keys. */
 #include "imap/search.h"
 #include "imap/text.h"
 #include "mail/words.h"
 #include "store/mailbox.h"
 
-enum takes { NOTHING, A_FLAG_WORD, A_TEXT, A_FIELD, A_DATE, A_SIZE, A_UID_SET, A_KEY, TWO_KEYS, A_MODSEQ };
+enum takes {
+	NOTHING,
+	A_FLAG_WORD,
+	A_TEXT,
+	A_FIELD,
+	A_DATE,
+	A_SIZE,
+	SECONDS,
+	A_UID_SET,
+	A_KEY,
+	TWO_KEYS,
+	A_MODSEQ,
+	AN_OBJECT_ID,
+};
 
 /* clang-format off */
 static const struct word {
@@ -49,7 +63,15 @@ static const struct word {
 	{ W("TEXT"),	   KEY_TEXT,	   A_TEXT, 0, true },
 	{ W("NOT"),	   KEY_NOT,	   A_KEY, 0, true },
 	{ W("OR"),	   KEY_ONE_OF,	   TWO_KEYS, 0, true },
-	{ W("MODSEQ"),	   KEY_MODSEQ,	   A_MODSEQ, 0, true },
+	{ W("MODSEQ"),	   KEY_MODSEQ,	   A_MODSEQ, 0, true },		/* RFC 7162 3.1.5 */
+	{ W("OLDER"),	   KEY_OLDER,	   SECONDS, 0, true },		/* RFC 5032 */
+	{ W("YOUNGER"),	   KEY_YOUNGER,	   SECONDS, 0, true },
+	{ W("SAVEDBEFORE"), KEY_SAVED_BEFORE, A_DATE, 0, true },	/* RFC 8514 4.3 */
+	{ W("SAVEDON"),	   KEY_SAVED_ON,   A_DATE, 0, true },
+	{ W("SAVEDSINCE"), KEY_SAVED_SINCE, A_DATE, 0, true },
+	{ W("SAVEDATESUPPORTED"), KEY_EVERY, NOTHING, 0, true },
+	{ W("EMAILID"),	   KEY_EMAIL_ID,	   AN_OBJECT_ID, 0, true },	/* RFC 8474 6 */
+	{ W("THREADID"),   KEY_NONE,	   AN_OBJECT_ID, 0, true },	/* FETCH says NIL for every message */
 #undef W
 };
 /* clang-format on */
@@ -61,14 +83,20 @@ struct parsing {
 };
 static bool parse_key(struct parsing *x, struct key **out);
 
-/* 8-bit text must be what CHARSET says; without CHARSET it is taken as UTF-8, which clients mean. */
-static bool parse_text(struct parser *p, struct str *folded)
+/* Text is what CHARSET says; without CHARSET it is taken as UTF-8, which clients mean. */
+static bool parse_text(struct parsing *x, struct str *folded)
 {
+	struct parser *p = x->p;
 	struct str s;
 	size_t at = p->at;
 	if (!parse_astring(p, &s, "a string to search for"))
 		return false;
-	if (!utf8_valid(s)) {
+	if (x->s->charset.n > 0) {
+		struct buf utf8 = { 0 };
+		charset_utf8(&utf8, x->s->charset, s);
+		s = str_dup(p->arena, buf_str(&utf8));
+		buf_free(&utf8);
+	} else if (!utf8_valid(s)) {
 		p->at = at;
 		return parse_fail(p, "text in UTF-8");
 	}
@@ -94,6 +122,17 @@ static bool parse_modseq(struct parsing *x, struct key *k)
 	return parse_number(p, INT64_MAX, &k->number, "a modseq");
 }
 
+static bool parse_seconds(struct parser *p, uint64_t *out)
+{
+	size_t at = p->at;
+	if (!parse_number(p, UINT32_MAX, out, "a number of seconds"))
+		return false;
+	if (*out > 0)
+		return true;
+	p->at = at;
+	return parse_fail(p, "a number of seconds above 0");
+}
+
 static bool parse_argument(struct parsing *x, enum takes takes, struct key *k)
 {
 	struct parser *p = x->p;
@@ -106,16 +145,18 @@ static bool parse_argument(struct parsing *x, enum takes takes, struct key *k)
 	case A_FLAG_WORD:
 		return parse_atom(p, &k->text, "a keyword");
 	case A_TEXT:
-		return parse_text(p, &k->text);
+		return parse_text(x, &k->text);
 	case A_FIELD:
-		return parse_astring(p, &k->field, "a header field") && parse_space(p) && parse_text(p, &k->text);
+		return parse_astring(p, &k->field, "a header field") && parse_space(p) && parse_text(x, &k->text);
 	case A_DATE:
 		if (!parse_date(p, &day))
 			return false;
 		k->number = (uint64_t)day;
 		return true;
 	case A_SIZE:
-		return parse_number(p, UINT32_MAX, &k->number, "a number of octets");
+		return parse_number(p, INT64_MAX, &k->number, "a number of octets");
+	case SECONDS:
+		return parse_seconds(p, &k->number);
 	case A_UID_SET:
 		return parse_set(p, &k->set);
 	case A_KEY:
@@ -124,6 +165,8 @@ static bool parse_argument(struct parsing *x, enum takes takes, struct key *k)
 		return parse_key(x, &k->child) && parse_space(p) && parse_key(x, &k->child->next);
 	case A_MODSEQ:
 		return parse_modseq(x, k);
+	case AN_OBJECT_ID:
+		return parse_atom(p, &k->text, "an object identifier");
 	}
 	return false;
 }
@@ -131,7 +174,7 @@ static bool parse_argument(struct parsing *x, enum takes takes, struct key *k)
 /* What is true for a key costs at least this much to find out. */
 static int cost(const struct key *k)
 {
-	int most = k->kind >= KEY_HEADER ? (int)k->kind : k->kind >= KEY_SENTBEFORE ? 1 : 0;
+	int most = k->found ? 1 : k->kind >= KEY_HEADER ? (int)k->kind : k->kind >= KEY_SENTBEFORE ? 2 : 0;
 	for (const struct key *c = k->child; c; c = c->next)
 		most = cost(c) > most ? cost(c) : most;
 	return most;
@@ -146,6 +189,19 @@ static void add_child(struct key *parent, struct key *k)
 		at = &(*at)->next;
 	k->next = *at;
 	*at = k;
+}
+
+void search_order(struct key *k)
+{
+	struct key *rest = k->child;
+	k->child = NULL;
+	while (rest) {
+		struct key *c = rest;
+		rest = c->next;
+		c->next = NULL;
+		search_order(c);
+		add_child(k, c);
+	}
 }
 
 static bool parse_keys(struct parsing *x, struct key *parent)
@@ -187,8 +243,9 @@ static bool parse_one(struct parsing *x, struct key *k)
 		k->kind = KEY_ALL_OF;
 		return parse_keys(x, k) && parse_char(p, ')', "')' after search keys");
 	}
-	if (parse_is(p, '*') || (!parse_at_end(p) && ch_digit(p->all.p[p->at]))) {
+	if (parse_is(p, '*') || parse_is(p, '$') || (!parse_at_end(p) && ch_digit(p->all.p[p->at]))) {
 		k->kind = KEY_SEQ;
+		x->s->numbers = x->s->numbers || !parse_is(p, '$');
 		return parse_set(p, &k->set);
 	}
 	return parse_word_key(x, k);
@@ -208,19 +265,75 @@ static bool parse_key(struct parsing *x, struct key **out)
 	return ok;
 }
 
-bool parse_search(struct parser *p, struct search *s)
+/* "CHARSET name ", or just "name ".  A charset that we do not know is noted: the answer is NO, not BAD. */
+static bool parse_charset(struct parser *p, enum charset_rule rule, struct search *s)
+{
+	struct str name;
+	struct buf nothing = { 0 };
+	bool there = rule == CHARSET_FIRST || parse_try_word(p, STR("CHARSET "));
+	if (!there)
+		return true;
+	if (rule == CHARSET_NOT) /* RFC 6855 3 */
+		return parse_fail(p, "no CHARSET: UTF8=ACCEPT is enabled");
+	if (!parse_astring(p, &name, "a charset") || !parse_space(p))
+		return false;
+	if (str_eqi(name, STR("UTF-8")) || str_eqi(name, STR("US-ASCII")))
+		return true;
+	s->charset = name;
+	if (!charset_utf8(&nothing, name, STR_NONE))
+		s->bad_charset = name;
+	buf_free(&nothing);
+	return true;
+}
+
+bool parse_search(struct parser *p, enum charset_rule rule, struct search *s)
 {
 	struct parsing x = { .p = p, .s = s };
-	*s = (struct search){ .root = ARENA_NEW(p->arena, struct key) };
-	if (parse_try_word(p, STR("CHARSET "))) {
-		struct str name;
-		if (!parse_astring(p, &name, "a charset") || !parse_space(p))
-			return false;
-		if (!str_eqi(name, STR("UTF-8")) && !str_eqi(name, STR("US-ASCII"))) {
-			s->bad_charset = name;
-			return true;
-		}
-	}
+	*s = (struct search){ .root = ARENA_NEW(p->arena, struct key), .charset = STR_NONE, .bad_charset = STR_NONE };
 	s->root->kind = KEY_ALL_OF;
-	return parse_keys(&x, s->root) && parse_end(p);
+	return parse_charset(p, rule, s) && (s->bad_charset.n > 0 || (parse_keys(&x, s->root) && parse_end(p)));
+}
+
+static const struct {
+	struct str name;
+	enum search_return what;
+} options[] = { { { "MIN", 3 }, RETURN_MIN },        { { "MAX", 3 }, RETURN_MAX },   { { "ALL", 3 }, RETURN_ALL },
+		{ { "COUNT", 5 }, RETURN_COUNT },    { { "SAVE", 4 }, RETURN_SAVE }, /* RFC 4731 3.1, RFC 5182 2.1 */
+		{ { "PARTIAL", 7 }, RETURN_PARTIAL } /* RFC 9394 3.1 */ };
+
+static bool parse_option(struct parser *p, struct returns *out)
+{
+	struct str name;
+	size_t at = p->at;
+	unsigned what = 0;
+	if (!parse_atom(p, &name, "a result option"))
+		return false;
+	for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+		what |= str_eqi(name, options[i].name) ? options[i].what : 0u;
+	bool twice = what == RETURN_PARTIAL && out->what & RETURN_PARTIAL;
+	out->what |= what;
+	if (what == 0 || twice || (out->what & RETURN_PARTIAL && out->what & RETURN_ALL)) {
+		p->at = at;
+		return parse_fail(p, what == 0 ? "MIN, MAX, ALL, COUNT, SAVE or PARTIAL"
+					       : "one PARTIAL, and no ALL beside it");
+	}
+	return what != RETURN_PARTIAL || (parse_space(p) && parse_partial_range(p, &out->partial));
+}
+
+bool parse_returns(struct parser *p, struct returns *out)
+{
+	*out = (struct returns){ 0 };
+	if (!parse_try_word(p, STR("RETURN ")))
+		return true;
+	out->given = true;
+	if (!parse_char(p, '(', "'(' before result options"))
+		return false;
+	if (!parse_is(p, ')'))
+		do {
+			if (!parse_option(p, out))
+				return false;
+		} while (parse_try(p, ' '));
+	if (out->what == 0) /* RFC 4731 3.1: "RETURN ()" */
+		out->what = RETURN_ALL;
+	return parse_char(p, ')', "')' after result options") && parse_space(p);
 }

@@ -34,6 +34,7 @@ struct reply {
 #define BAD_CODE(code, text) ((struct reply){ REPLY_BAD, STR(code), STR(text) })
 
 struct gather; /* gather.c: a command on its way in */
+struct notify;
 
 /* An idling session in the list of its account's bell slot. */
 struct idler {
@@ -50,16 +51,23 @@ struct session {
 	enum expects expects;
 	bool greeted;   /* a first command has been understood */
 	bool condstore; /* modseqs go with flags (RFC 7162 3.1) */
+	bool qresync;   /* VANISHED instead of EXPUNGE (RFC 7162 3.2) */
+	bool utf8;      /* UTF8=ACCEPT (RFC 6855): names and strings may be UTF-8 */
+	bool rev2;      /* IMAP4rev2 (RFC 9051): ESEARCH for SEARCH, no RECENT, UTF-8 names */
+	bool uidonly;   /* RFC 9586 */
 	unsigned bad, failed;
 	char tag[IMAP_TAG_MAX + 1]; /* of AUTHENTICATE and IDLE while they last */
 	int64_t account;
 	struct arena life; /* the account's name */
 	struct str account_name;
-	struct view *view; /* SELECTED */
+	struct view *view;     /* SELECTED */
+	struct uid_run *saved; /* SEARCHRES: what "$" names (RFC 5182); heap */
+	size_t nsaved;
 	struct gather *gather;
 	struct auth_exchange *exchange;
 	bool exchange_ends; /* the server's last data is sent; an empty line ends the exchange */
 	struct idler idler;
+	struct notify *notify; /* notify.c; NULL: the client has not used NOTIFY */
 };
 
 /* A message whose flags this command has shown, as of a modseq: tell.c does not repeat it. */
@@ -73,6 +81,7 @@ struct cmd {
 	struct str tag;
 	const struct command *command;
 	bool uid;          /* UID FETCH, UID STORE, ... */
+	bool utf8;         /* what the client enabled, for the parser and for what is said */
 	struct told *told; /* ascending by UID */
 	size_t ntold, told_cap;
 	struct next next; /* what the session wants afterwards */
@@ -100,14 +109,26 @@ enum tell { TELL_NO_EXPUNGE, TELL_ALL };
 bool tell(struct session *s, struct cmd *c, enum tell what, bool look, struct err *e);
 void tell_keywords(struct session *s, struct str keywords, struct arena *a);
 void say_fetch_flags(struct session *s, struct buf *b, const struct msg *m, uint32_t seq, bool uid);
+/* "* 12 FETCH (", and "UID 7 " behind it when asked for; after ENABLE UIDONLY "* 7 UIDFETCH (". */
+void say_fetch_open(const struct session *s, struct buf *b, uint32_t seq, uint32_t uid, bool with_uid);
+/* Those of the set that went after `modseq` and have no number in this session: "* VANISHED (EARLIER) ...". */
+bool say_vanished_earlier(struct session *s, struct cmd *c, const struct set *set, uint64_t modseq, struct err *e);
+/* The same for a resolved set, and the flags of those that changed (RFC 7162 3.2.5). None went up to UID `kept`. */
+bool say_resync(struct session *s, struct cmd *c, const struct set *known, uint32_t kept, uint64_t modseq,
+		struct err *e);
 
 /* select.c */
 void session_unselect(struct session *s);
 
+/* saved.c: view_resolve() for a set that may be "$" (RFC 5182). */
+bool session_resolve(struct session *s, const struct set *set, bool by_uid, struct arena *a, struct uid_run **runs,
+		     size_t *n);
+
 /* login.c */
 struct next sasl_line(struct session *s, struct str line);
 
-/* idle.c */
+/* idle.c.  Entering twice is once. */
+void idle_enter(struct session *s);
 struct next idle_wake(struct session *s);
 struct next idle_line(struct session *s, struct str line);
 void idle_leave(struct session *s);
@@ -145,3 +166,13 @@ struct reply cmd_store(struct session *s, struct cmd *c);
 struct reply cmd_copy(struct session *s, struct cmd *c);
 struct reply cmd_move(struct session *s, struct cmd *c);
 struct reply cmd_idle(struct session *s, struct cmd *c);
+struct reply cmd_sort(struct session *s, struct cmd *c);
+struct reply cmd_thread(struct session *s, struct cmd *c);
+struct reply cmd_replace(struct session *s, struct cmd *c);
+struct reply cmd_compress(struct session *s, struct cmd *c);
+struct reply cmd_getquota(struct session *s, struct cmd *c);
+struct reply cmd_getquotaroot(struct session *s, struct cmd *c);
+struct reply cmd_setquota(struct session *s, struct cmd *c);
+struct reply cmd_getmetadata(struct session *s, struct cmd *c);
+struct reply cmd_setmetadata(struct session *s, struct cmd *c);
+struct reply cmd_notify(struct session *s, struct cmd *c);

@@ -23,6 +23,10 @@ bool parse_set(struct parser *p, struct set *out)
 {
 	size_t cap = 0;
 	*out = (struct set){ 0 };
+	if (parse_try(p, '$')) {
+		out->saved = true;
+		return true;
+	}
 	do {
 		struct range r;
 		if (!parse_seq_number(p, &r.from))
@@ -45,7 +49,7 @@ static int range_cmp(const void *a, const void *b)
 
 struct set set_resolve(const struct set *s, uint32_t largest, struct arena *a)
 {
-	struct set out = { ARENA_ARRAY(a, struct range, s->n), 0 };
+	struct set out = { .ranges = ARENA_ARRAY(a, struct range, s->n) };
 	for (size_t i = 0; i < s->n; i++) {
 		struct range r = s->ranges[i];
 		r.from = r.from == SET_STAR ? largest : r.from;
@@ -105,4 +109,60 @@ void set_print(struct buf *b, const struct uid_run *runs, size_t n)
 		if (last > runs[i].first)
 			buf_printf(b, ":%u", last);
 	}
+}
+
+static bool parse_position(struct parser *p, bool last, uint32_t *out)
+{
+	uint64_t n;
+	size_t at = p->at;
+	if (last && !parse_char(p, '-', "'-' before both numbers of a range from the end"))
+		return false;
+	if (!parse_number(p, UINT32_MAX, &n, "a range like 1:500 or -1:-500"))
+		return false;
+	*out = (uint32_t)n;
+	if (n > 0)
+		return true;
+	p->at = at;
+	return parse_fail(p, "a number above 0");
+}
+
+bool parse_partial_range(struct parser *p, struct partial *out)
+{
+	*out = (struct partial){ .last = parse_is(p, '-') };
+	return parse_position(p, out->last, &out->from) && parse_char(p, ':', "':' in a range") &&
+	       parse_position(p, out->last, &out->to);
+}
+
+void partial_print(struct buf *b, const struct partial *x)
+{
+	const char *sign = x->last ? "-" : "";
+	buf_printf(b, "%s%u:%s%u", sign, x->from, sign, x->to);
+}
+
+uint32_t partial_reach(const struct partial *x)
+{
+	return x->from > x->to ? x->from : x->to;
+}
+
+void partial_cut(const struct partial *x, struct uid_run *runs, size_t *n)
+{
+	uint64_t low = x->from < x->to ? x->from : x->to, high = partial_reach(x), total = 0, before = 0;
+	size_t kept = 0;
+	for (size_t i = 0; i < *n; i++)
+		total += runs[i].count;
+	if (x->last) { /* the same positions, counted from the first */
+		uint64_t end = low <= total ? total - low + 1 : 0;
+		low = high <= total ? total - high + 1 : 1;
+		high = end;
+	}
+	for (size_t i = 0; i < *n; i++) {
+		struct uid_run r = runs[i];
+		uint64_t first = low > before + 1 ? low : before + 1;
+		uint64_t end = before + r.count < high ? before + r.count : high;
+		if (first <= end)
+			runs[kept++] = (struct uid_run){ r.first + (uint32_t)(first - before - 1),
+							 (uint32_t)(end - first + 1) };
+		before += r.count;
+	}
+	*n = kept;
 }

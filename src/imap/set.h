@@ -16,6 +16,7 @@ struct range {
 struct set {
 	struct range *ranges;
 	size_t n;
+	bool saved; /* "$", the messages that the last SEARCH saved (RFC 5182): no ranges, see session_resolve() */
 };
 
 bool parse_set(struct parser *p, struct set *out);
@@ -28,3 +29,15 @@ bool set_has(const struct set *resolved, uint32_t n);
 /* Runs as a set is written: "1:4,7". */
 struct uid_run;
 void set_print(struct buf *b, const struct uid_run *runs, size_t n);
+
+/* "1:500": positions among messages, the first is 1; "-1:-100": counted back from the last (RFC 9394). */
+struct partial {
+	bool last;
+	uint32_t from, to; /* as given: either may be the larger */
+};
+bool parse_partial_range(struct parser *p, struct partial *out);
+void partial_print(struct buf *b, const struct partial *x);
+/* How many messages at that end of a list must be known to answer. */
+uint32_t partial_reach(const struct partial *x);
+/* Leave of the runs what stands at those positions; what is beyond the end is nothing. */
+void partial_cut(const struct partial *x, struct uid_run *runs, size_t *n);

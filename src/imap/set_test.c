@@ -77,9 +77,73 @@ static void test_print(void **state)
 	buf_free(&b);
 }
 
+static void test_partial(void **state)
+{
+	static const struct {
+		const char *text, *left; /* of 10:13, 20, 30:34; NULL: does not parse */
+	} partials[] = {
+		{ "1:500", "10:13,20,30:34" },
+		{ "1:1", "10" },
+		{ "4:6", "13,20,30" },
+		{ "6:4", "13,20,30" },
+		{ "10:10", "34" },
+		{ "11:99", "" },
+		{ "-1:-1", "34" },
+		{ "-1:-7", "13,20,30:34" },
+		{ "-6:-6", "20" },
+		{ "-10:-9", "10:11" },
+		{ "-8:-500", "10:12" },
+		{ "-11:-12", "" },
+		{ "1:4294967295", "10:13,20,30:34" },
+		{ "-4294967295:-1", "10:13,20,30:34" },
+		{ "0:1", NULL },
+		{ "1", NULL },
+		{ "1:*", NULL },
+		{ "-1:1", NULL },
+		{ "1:-1", NULL },
+		{ "", NULL },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof partials / sizeof *partials; i++) {
+		struct uid_run runs[] = { { 10, 4 }, { 20, 1 }, { 30, 5 } };
+		struct arena a = { 0 };
+		struct buf b = { 0 };
+		struct partial x;
+		size_t n = 3;
+		struct parser p = parser_new(str_of(partials[i].text), &a, 0);
+		bool ok = parse_partial_range(&p, &x) && parse_at_end(&p);
+		if (ok != (partials[i].left != NULL))
+			fail_msg("row %zu: %s", i, partials[i].text);
+		if (ok) {
+			partial_cut(&x, runs, &n);
+			set_print(&b, runs, n);
+			assert_strz(buf_str(&b), partials[i].left);
+			buf_clear(&b);
+			partial_print(&b, &x);
+			assert_strz(buf_str(&b), partials[i].text);
+		}
+		buf_free(&b);
+		arena_reset(&a);
+	}
+}
+
+static void test_saved(void **state)
+{
+	(void)state;
+	struct arena a = { 0 };
+	struct set s;
+	struct parser p = parser_new(STR("$"), &a, 0), q = parser_new(STR("$,1"), &a, 0),
+		      r = parser_new(STR("1,$"), &a, 0);
+	assert_true(parse_set(&p, &s) && parse_at_end(&p) && s.saved && s.n == 0);
+	assert_true(parse_set(&q, &s) && !parse_at_end(&q));
+	assert_false(parse_set(&r, &s));
+	arena_reset(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_sets), cmocka_unit_test(test_has),
-					    cmocka_unit_test(test_print) };
+					    cmocka_unit_test(test_print), cmocka_unit_test(test_partial),
+					    cmocka_unit_test(test_saved) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

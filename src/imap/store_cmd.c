@@ -148,10 +148,8 @@ static void store_row(struct session *s, struct cmd *c, const struct storing *x,
 		say_fetch_flags(s, out, m, seq, c->uid);
 		return;
 	}
-	buf_printf(out, "* %u FETCH (", seq); /* RFC 7162 3.1.3: the new modseq even when silent */
-	if (c->uid)
-		buf_printf(out, "UID %u ", m->uid);
-	buf_printf(out, "MODSEQ (%llu))\r\n", (unsigned long long)m->modseq);
+	say_fetch_open(s, out, seq, m->uid, c->uid || s->qresync);
+	buf_printf(out, "MODSEQ (%llu))\r\n", (unsigned long long)m->modseq); /* RFC 7162 3.1.3: even when silent */
 }
 
 static bool store_answer(struct session *s, struct cmd *c, const struct storing *x, struct walk walk,
@@ -182,17 +180,14 @@ static bool store_answer(struct session *s, struct cmd *c, const struct storing 
 	return ok;
 }
 
-static struct str modified_code(struct session *s, struct cmd *c, const struct uid_run *failed, size_t n)
+/* What was asked for follows each other in the map, so a run of UIDs is a run of numbers. */
+static struct str modified_code(struct session *s, struct cmd *c, struct uid_run *failed, size_t n)
 {
 	struct buf b = { 0 };
+	for (size_t i = 0; i < n && !c->uid; i++)
+		failed[i].first = view_seq(s->view, failed[i].first);
 	buf_addz(&b, "MODIFIED ");
-	if (c->uid) {
-		set_print(&b, failed, n);
-	} else {
-		for (size_t i = 0; i < n; i++)
-			for (uint32_t k = 0; k < failed[i].count; k++)
-				buf_printf(&b, "%s%u", i || k ? "," : "", view_seq(s->view, failed[i].first + k));
-	}
+	set_print(&b, failed, n);
 	struct str code = str_dup(c->a, buf_str(&b));
 	buf_free(&b);
 	return code;
@@ -210,7 +205,7 @@ struct reply cmd_store(struct session *s, struct cmd *c)
 		return reply_bad(c);
 	if (x.conditional)
 		condstore_on(s);
-	if (!view_resolve(s->view, &x.set, c->uid, c->a, &runs, &n))
+	if (!session_resolve(s, &x.set, c->uid, c->a, &runs, &n))
 		return BAD("There is no message of that number");
 	if (s->view->readonly)
 		return NO("The mailbox is read-only");
@@ -252,7 +247,7 @@ static bool copy_do(struct session *s, struct cmd *c, bool move, struct copying 
 	if (!parse_set(&c->in, &x->set) || !parse_space(&c->in) || !parse_mailbox(&c->in, &x->mailbox) ||
 	    !parse_end(&c->in))
 		*r = reply_bad(c);
-	else if (!view_resolve(s->view, &x->set, c->uid, c->a, &x->runs, &x->n))
+	else if (!session_resolve(s, &x->set, c->uid, c->a, &x->runs, &x->n))
 		*r = BAD("There is no message of that number");
 	else if (move && s->view->readonly)
 		*r = NO("The mailbox is read-only");
@@ -292,6 +287,16 @@ struct reply cmd_copy(struct session *s, struct cmd *c)
 	return (struct reply){ REPLY_OK, copyuid(c, &x.done), STR("COPY completed") };
 }
 
+/* Once all that went is told, the modseq that the client then knows (RFC 7162 3.2.7, RFC 6851 4.4). */
+static struct reply expunged(struct session *s, struct cmd *c, struct str text)
+{
+	struct err e = { 0 };
+	struct str code = STR_NONE;
+	if (s->qresync && tell(s, c, TELL_ALL, true, &e))
+		code = str_fmt(c->a, "HIGHESTMODSEQ %llu", (unsigned long long)s->view->modseq);
+	return (struct reply){ REPLY_OK, code, text };
+}
+
 /* COPYUID comes before the EXPUNGEs it explains (RFC 6851 4.3); those follow when the command ends. */
 struct reply cmd_move(struct session *s, struct cmd *c)
 {
@@ -305,7 +310,7 @@ struct reply cmd_move(struct session *s, struct cmd *c)
 		io_add(s->io, code);
 		io_add(s->io, STR("] Moved\r\n"));
 	}
-	return OK("MOVE completed");
+	return expunged(s, c, STR("MOVE completed"));
 }
 
 struct reply cmd_expunge(struct session *s, struct cmd *c)
@@ -318,9 +323,9 @@ struct reply cmd_expunge(struct session *s, struct cmd *c)
 		return reply_bad(c);
 	if (s->view->readonly)
 		return NO("The mailbox is read-only");
-	if (c->uid && (!view_resolve(s->view, &set, true, c->a, &runs, &n) || n == 0))
+	if (c->uid && (!session_resolve(s, &set, true, c->a, &runs, &n) || n == 0))
 		return OK("EXPUNGE completed"); /* an empty list would mean the whole mailbox */
 	if (!msg_expunge(s->conf->store, s->view->mailbox, runs, n, true, &e))
 		return reply_err(c, &e);
-	return OK("EXPUNGE completed");
+	return expunged(s, c, STR("EXPUNGE completed"));
 }

@@ -5,8 +5,10 @@
  * message puts it behind a newer one in that order, and a message may never
  * be put in before one that has its number.
  */
+#include "imap/notify.h"
 #include "imap/say.h"
 #include "imap/session.h"
+#include "imap/set.h"
 #include "store/bell.h"
 #include <stdlib.h>
 
@@ -28,15 +30,27 @@ static int uid_cmp(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static void uids_sort(struct uids *u)
+/* Does an ascending list of runs have it? */
+static bool runs_have(const struct uid_run *runs, size_t n, uint32_t uid)
 {
-	if (u->n > 1)
-		qsort(u->p, u->n, sizeof *u->p, uid_cmp);
+	size_t low = 0, high = n;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (runs[mid].first <= uid)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low > 0 && uid - runs[low - 1].first < runs[low - 1].count;
 }
 
-static bool uids_have(const struct uids *u, uint32_t uid)
+static void uids_drop(struct uids *u, const struct uid_run *gone, size_t n)
 {
-	return u->n > 0 && bsearch(&uid, u->p, u->n, sizeof *u->p, uid_cmp);
+	size_t kept = 0;
+	for (size_t i = 0; i < u->n; i++)
+		if (!runs_have(gone, n, u->p[i]))
+			u->p[kept++] = u->p[i];
+	u->n = kept;
 }
 
 /* Keywords the client has not seen yet are named in FLAGS before they appear. */
@@ -61,11 +75,20 @@ void tell_keywords(struct session *s, struct str keywords, struct arena *a)
 	buf_free(&b);
 }
 
+void say_fetch_open(const struct session *s, struct buf *b, uint32_t seq, uint32_t uid, bool with_uid)
+{
+	if (s->uidonly) /* the UID stands in front already (RFC 9586 3.3) */
+		buf_printf(b, "* %u UIDFETCH (", uid);
+	else if (with_uid)
+		buf_printf(b, "* %u FETCH (UID %u ", seq, uid);
+	else
+		buf_printf(b, "* %u FETCH (", seq);
+}
+
+/* With QRESYNC the client is always told the UID (RFC 7162 3.2.4). */
 void say_fetch_flags(struct session *s, struct buf *b, const struct msg *m, uint32_t seq, bool uid)
 {
-	buf_printf(b, "* %u FETCH (", seq);
-	if (uid)
-		buf_printf(b, "UID %u ", m->uid);
+	say_fetch_open(s, b, seq, m->uid, uid || s->qresync);
 	buf_addz(b, "FLAGS ");
 	say_flags(b, m->flags, m->uid >= s->view->recent_from, m->keywords);
 	if (s->condstore)
@@ -88,9 +111,11 @@ static bool told_already(const struct cmd *c, const struct msg *m)
 
 /* One page: flags are told at once, what came and what went is noted. */
 static void take_page(struct session *s, struct cmd *c, const struct msg_changes *ch, struct uids *came,
-		      struct uids *went)
+		      struct arena *page)
 {
 	struct buf b = { 0 };
+	unsigned wanted = notify_of_selected(s);
+	bool quiet = wanted && !(wanted & EVENT_FLAG); /* the client said so (RFC 5465 5.3) */
 	for (size_t i = 0; i < ch->nmsgs; i++) {
 		const struct msg *m = &ch->msgs[i];
 		if (m->uid >= s->view->uidnext) {
@@ -98,67 +123,118 @@ static void take_page(struct session *s, struct cmd *c, const struct msg_changes
 			continue;
 		}
 		uint32_t seq = view_seq(s->view, m->uid);
-		if (seq == 0 || told_already(c, m))
+		if (seq == 0 || quiet || told_already(c, m))
 			continue;
 		tell_keywords(s, m->keywords, c->a);
 		say_fetch_flags(s, &b, m, seq, c->uid);
 	}
-	for (size_t i = 0; i < ch->ngone; i++)
-		for (uint32_t k = 0; k < ch->gone[i].count; k++)
-			uids_add(went, c->a, ch->gone[i].first + k);
+	uids_drop(came, ch->gone, ch->ngone);
+	view_note_gone(s->view, ch->gone, ch->ngone, page);
 	io_add(s->io, buf_str(&b));
 	buf_free(&b);
 }
 
 /* True when there is something new in the map. */
-static bool take_new(struct view *v, struct uids *came, const struct uids *went)
+static bool take_new(struct view *v, struct uids *came)
 {
 	uint32_t before = v->count;
-	uids_sort(came);
+	if (came->n > 1)
+		qsort(came->p, came->n, sizeof *came->p, uid_cmp);
 	for (size_t i = 0; i < came->n; i++) /* twice in the list when it changed between two pages */
-		if (came->p[i] >= v->uidnext && !uids_have(went, came->p[i]))
+		if (came->p[i] >= v->uidnext)
 			view_append(v, came->p[i], 1);
 	return v->count > before;
+}
+
+/* Where the next page begins. */
+static uint64_t page_end(const struct msg_changes *ch)
+{
+	return ch->more && ch->nmsgs > 0 ? ch->msgs[ch->nmsgs - 1].modseq : ch->now.modseq;
+}
+
+/* Where the view stands when all is read. */
+struct upto {
+	uint64_t modseq;
+	uint32_t uidnext;
+};
+
+/* All that changed; what came is noted. */
+static bool read_changes(struct session *s, struct cmd *c, struct uids *came, struct upto *upto, struct err *e)
+{
+	struct view *v = s->view;
+	bool more = true;
+	for (upto->modseq = v->modseq; more;) {
+		struct arena page = { 0 };
+		struct msg_changes ch = { 0 };
+		bool ok = msg_changes(s->conf->store, v->mailbox, upto->modseq, &page, &ch, e);
+		v->deleted = ok && ch.deleted;
+		more = ok && !v->deleted && ch.more;
+		if (ok && !v->deleted) {
+			take_page(s, c, &ch, came, &page);
+			*upto = (struct upto){ page_end(&ch), ch.now.uidnext };
+		}
+		arena_reset(&page);
+		if (!ok)
+			return false;
+	}
+	return true;
 }
 
 static bool look(struct session *s, struct cmd *c, bool *arrived, struct err *e)
 {
 	struct view *v = s->view;
-	struct uids came = { 0 }, went = { 0 };
-	struct msg_changes ch;
-	uint64_t since = v->modseq;
+	struct uids came = { 0 };
+	struct upto upto = { 0 };
 	uint32_t bell = bell_seq(s->conf->store,
 				 bell_slot(s->account)); /* before the reading: what rings later is seen later */
-	do {
-		ch = (struct msg_changes){ 0 };
-		if (!msg_changes(s->conf->store, v->mailbox, since, c->a, &ch, e))
-			return false;
-		if (ch.deleted) {
-			v->deleted = true;
-			return true;
-		}
-		take_page(s, c, &ch, &came, &went);
-		since = ch.more && ch.nmsgs > 0 ? ch.msgs[ch.nmsgs - 1].modseq : ch.now.modseq;
-	} while (ch.more);
-	uids_sort(&went);
-	*arrived = take_new(v, &came, &went);
-	v->uidnext = ch.now.uidnext > v->uidnext ? ch.now.uidnext : v->uidnext;
+	if (!read_changes(s, c, &came, &upto, e))
+		return false;
+	if (v->deleted)
+		return true;
+	*arrived = take_new(v, &came);
 	v->arrived = v->arrived || *arrived;
-	view_note_gone(v, went.p, went.n, c->a);
-	v->modseq = since > v->modseq ? since : v->modseq;
+	v->modseq = upto.modseq > v->modseq ? upto.modseq : v->modseq;
+	v->uidnext = upto.uidnext > v->uidnext ? upto.uidnext : v->uidnext;
 	v->bell = bell;
 	return true;
+}
+
+#define VANISHED_RUNS 300 /* in one line, which stays below 8,000 octets */
+
+static void say_vanished(struct session *s, const char *word, const struct uid_run *runs, size_t n)
+{
+	struct buf b = { 0 };
+	for (size_t i = 0; i < n; i += VANISHED_RUNS) {
+		buf_addz(&b, word);
+		set_print(&b, runs + i, n - i < VANISHED_RUNS ? n - i : VANISHED_RUNS);
+		buf_addz(&b, "\r\n");
+	}
+	io_add(s->io, buf_str(&b));
+	buf_free(&b);
+}
+
+static void say_expunged(struct session *s, const struct view *v)
+{
+	struct buf b = { 0 };
+	uint32_t before = 0; /* each one moves those behind it down by one */
+	for (size_t i = 0; i < v->ngone; i++) {
+		uint32_t seq = view_seq(v, v->gone[i].first) - before;
+		for (uint32_t k = 0; k < v->gone[i].count; k++)
+			buf_printf(&b, "* %u EXPUNGE\r\n", seq);
+		before += v->gone[i].count;
+	}
+	io_add(s->io, buf_str(&b));
+	buf_free(&b);
 }
 
 static void say_gone(struct session *s)
 {
 	struct view *v = s->view;
-	struct buf b = { 0 };
-	for (size_t i = 0; i < v->ngone; i++) /* each one moves those behind it down by one */
-		buf_printf(&b, "* %u EXPUNGE\r\n", view_seq(v, v->gone[i]) - (uint32_t)i);
+	if (s->qresync || s->uidonly) /* RFC 7162 3.2.10, RFC 9586 3.4 */
+		say_vanished(s, "* VANISHED ", v->gone, v->ngone);
+	else
+		say_expunged(s, v);
 	view_drop_gone(v);
-	io_add(s->io, buf_str(&b));
-	buf_free(&b);
 }
 
 bool tell(struct session *s, struct cmd *c, enum tell what, bool always, struct err *e)
@@ -173,6 +249,102 @@ bool tell(struct session *s, struct cmd *c, enum tell what, bool always, struct 
 	if (what == TELL_ALL && v->ngone > 0)
 		say_gone(s);
 	if (arrived)
-		io_printf(s->io, "* %u EXISTS\r\n* %u RECENT\r\n", v->count, view_recent(v));
+		io_printf(s->io, "* %u EXISTS\r\n", v->count);
+	if (arrived && !s->rev2)
+		io_printf(s->io, "* %u RECENT\r\n", view_recent(v));
+	return true;
+}
+
+/* --- what an earlier session of the client does not know (RFC 7162 3.2.5, 3.2.6) ------------ */
+
+/* The part of the runs that a resolved set names. */
+static size_t runs_within(const struct uid_run *runs, size_t n, const struct set *set, struct arena *a,
+			  struct uid_run **out)
+{
+	size_t kept = 0, cap = 0;
+	*out = NULL;
+	for (size_t i = 0, k = 0; i < n && k < set->n;) {
+		uint64_t end = (uint64_t)runs[i].first + runs[i].count; /* one past the last */
+		uint64_t set_end = (uint64_t)set->ranges[k].to + 1;
+		uint32_t from = runs[i].first > set->ranges[k].from ? runs[i].first : set->ranges[k].from;
+		uint64_t past = end < set_end ? end : set_end;
+		if (from < past) {
+			if (kept == cap)
+				*out = arena_grow(a, *out, &cap, kept + 1, sizeof **out);
+			(*out)[kept++] = (struct uid_run){ from, (uint32_t)(past - from) };
+		}
+		if (end <= set_end)
+			i++;
+		else
+			k++;
+	}
+	return kept;
+}
+
+/* Those that still have a number in this session may be gone, too; but that is told without EARLIER, in its turn. */
+static void say_earlier(struct session *s, const struct msg_changes *ch, const struct set *known, struct arena *a)
+{
+	struct uid_run *gone, *earlier;
+	size_t n = runs_within(ch->gone, ch->ngone, known, a, &gone), nearlier;
+	view_without(s->view, gone, n, a, &earlier, &nearlier);
+	say_vanished(s, "* VANISHED (EARLIER) ", earlier, nearlier);
+}
+
+static struct set set_above(const struct set *resolved, uint32_t uid, struct arena *a)
+{
+	struct set out = { .ranges = ARENA_ARRAY(a, struct range, resolved->n) };
+	for (size_t i = 0; i < resolved->n; i++) {
+		struct range r = resolved->ranges[i];
+		if (r.to > uid)
+			out.ranges[out.n++] = (struct range){ r.from > uid ? r.from : uid + 1, r.to };
+	}
+	return out;
+}
+
+bool say_vanished_earlier(struct session *s, struct cmd *c, const struct set *set, uint64_t modseq, struct err *e)
+{
+	struct msg_changes ch = { 0 };
+	struct set known = set_resolve(set, s->view->uidnext - 1, c->a);
+	if (!msg_changes(s->conf->store, s->view->mailbox, modseq, c->a, &ch, e))
+		return false;
+	if (!ch.deleted) /* else the end of the command says so */
+		say_earlier(s, &ch, &known, c->a);
+	return true;
+}
+
+static void say_changed(struct session *s, struct cmd *c, const struct msg_changes *ch, const struct set *known)
+{
+	struct buf b = { 0 };
+	for (size_t i = 0; i < ch->nmsgs; i++) {
+		const struct msg *m = &ch->msgs[i];
+		uint32_t seq = view_seq(s->view, m->uid);
+		if (seq == 0 || !set_has(known, m->uid)) /* came after the view was made: told in its turn */
+			continue;
+		tell_keywords(s, m->keywords, c->a);
+		say_fetch_flags(s, &b, m, seq, true);
+	}
+	io_add(s->io, buf_str(&b));
+	buf_free(&b);
+}
+
+bool say_resync(struct session *s, struct cmd *c, const struct set *known, uint32_t kept, uint64_t modseq,
+		struct err *e)
+{
+	struct set above = set_above(known, kept, c->a);
+	bool more = true;
+	for (bool first = true; more; first = false) {
+		struct arena page = { 0 };
+		struct msg_changes ch = { 0 };
+		bool ok = msg_changes(s->conf->store, s->view->mailbox, modseq, &page, &ch, e);
+		more = ok && !ch.deleted && ch.more;
+		if (ok && first && !ch.deleted) /* later pages know only of what went after the view was made */
+			say_earlier(s, &ch, &above, &page);
+		if (ok)
+			say_changed(s, c, &ch, known);
+		modseq = page_end(&ch);
+		arena_reset(&page);
+		if (!ok)
+			return false;
+	}
 	return true;
 }

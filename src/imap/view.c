@@ -125,57 +125,10 @@ uint32_t view_recent(const struct view *v)
 	return view_between(v, v->recent_from, UINT32_MAX);
 }
 
-static int uid_cmp(const void *a, const void *b)
+/* One past the last UID of a run. */
+static uint64_t run_past(const struct uid_run *r)
 {
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-	return x < y ? -1 : x > y;
-}
-
-void view_note_gone(struct view *v, const uint32_t *uids, size_t n, struct arena *a)
-{
-	uint32_t *fresh = ARENA_ARRAY(a, uint32_t, n);
-	size_t nfresh = 0;
-	for (size_t i = 0; i < n; i++) {
-		bool noted = v->ngone && bsearch(&uids[i], v->gone, v->ngone, sizeof *v->gone, uid_cmp);
-		bool twice = nfresh > 0 && fresh[nfresh - 1] == uids[i];
-		if (!noted && !twice && view_seq(v, uids[i]))
-			fresh[nfresh++] = uids[i];
-	}
-	if (nfresh == 0)
-		return;
-	v->gone = grown(v->gone, v->ngone + nfresh, sizeof *v->gone);
-	memcpy(v->gone + v->ngone, fresh, nfresh * sizeof *fresh);
-	v->ngone += nfresh;
-	qsort(v->gone, v->ngone, sizeof *v->gone, uid_cmp);
-}
-
-void view_drop_gone(struct view *v)
-{
-	struct view_run *old = v->runs;
-	size_t nold = v->nruns, g = 0;
-	uint32_t oldcount = v->count, uidnext = v->uidnext;
-	if (v->ngone == 0)
-		return;
-	v->runs = NULL;
-	v->nruns = v->cap = 0;
-	v->count = 0;
-	v->uidnext = 1;
-	for (size_t i = 0; i < nold; i++) {
-		uint32_t uid = old[i].uid;
-		uint32_t end = uid + ((i + 1 < nold ? old[i + 1].seq : oldcount + 1) - old[i].seq);
-		for (; g < v->ngone && v->gone[g] < end; g++) {
-			if (v->gone[g] > uid)
-				view_append(v, uid, v->gone[g] - uid);
-			uid = v->gone[g] + 1;
-		}
-		if (uid < end)
-			view_append(v, uid, end - uid);
-	}
-	v->uidnext = uidnext; /* also when the last ones went: their UIDs never come back */
-	free(old);
-	free(v->gone);
-	v->gone = NULL;
-	v->ngone = 0;
+	return (uint64_t)r->first + r->count;
 }
 
 struct runs {
@@ -192,6 +145,104 @@ static void runs_add(struct runs *r, struct arena *a, uint32_t first, uint32_t c
 	if (r->n == r->cap)
 		r->p = arena_grow(a, r->p, &r->cap, r->n + 1, sizeof *r->p);
 	r->p[r->n++] = (struct uid_run){ first, count };
+}
+
+/* The first run of the map that ends at or behind the UID; nruns when there is none. */
+static size_t run_from(const struct view *v, uint32_t uid)
+{
+	size_t i = run_by_uid(v, uid);
+	if (i == v->nruns)
+		return 0;
+	return run_last_uid(v, i) >= uid ? i : i + 1;
+}
+
+/* The part of the map that the runs name. */
+static struct runs in_map(const struct view *v, const struct uid_run *uids, size_t n, struct arena *a)
+{
+	struct runs out = { 0 };
+	for (size_t k = 0; k < n; k++) {
+		uint64_t past = run_past(&uids[k]);
+		for (size_t i = run_from(v, uids[k].first); i < v->nruns && v->runs[i].uid < past; i++) {
+			uint64_t end = (uint64_t)run_last_uid(v, i) + 1;
+			uint32_t from = v->runs[i].uid > uids[k].first ? v->runs[i].uid : uids[k].first;
+			runs_add(&out, a, from, (uint32_t)((end < past ? end : past) - from));
+		}
+	}
+	return out;
+}
+
+void view_without(const struct view *v, const struct uid_run *uids, size_t n, struct arena *a, struct uid_run **out,
+		  size_t *nout)
+{
+	struct runs rest = { 0 };
+	for (size_t k = 0; k < n; k++) {
+		uint64_t from = uids[k].first, past = run_past(&uids[k]);
+		for (size_t i = run_from(v, uids[k].first); i < v->nruns && v->runs[i].uid < past; i++) {
+			if (v->runs[i].uid > from)
+				runs_add(&rest, a, (uint32_t)from, (uint32_t)(v->runs[i].uid - from));
+			from = (uint64_t)run_last_uid(v, i) + 1;
+		}
+		if (from < past)
+			runs_add(&rest, a, (uint32_t)from, (uint32_t)(past - from));
+	}
+	*out = rest.p;
+	*nout = rest.n;
+}
+
+/* Both lists ascending; what stands in both is there once. */
+static struct runs joined(const struct uid_run *x, size_t nx, const struct uid_run *y, size_t ny, struct arena *a)
+{
+	struct runs out = { 0 };
+	uint64_t done = 0;
+	for (size_t i = 0, k = 0; i < nx || k < ny;) {
+		const struct uid_run *next = k == ny || (i < nx && x[i].first <= y[k].first) ? &x[i++] : &y[k++];
+		uint64_t from = next->first > done ? next->first : done, past = run_past(next);
+		if (from < past)
+			runs_add(&out, a, (uint32_t)from, (uint32_t)(past - from));
+		done = past > done ? past : done;
+	}
+	return out;
+}
+
+void view_note_gone(struct view *v, const struct uid_run *uids, size_t n, struct arena *a)
+{
+	struct runs known = in_map(v, uids, n, a);
+	if (known.n == 0)
+		return;
+	struct runs all = joined(v->gone, v->ngone, known.p, known.n, a);
+	v->gone = grown(v->gone, all.n, sizeof *v->gone);
+	memcpy(v->gone, all.p, all.n * sizeof *all.p);
+	v->ngone = all.n;
+}
+
+void view_drop_gone(struct view *v)
+{
+	struct view_run *old = v->runs;
+	size_t nold = v->nruns, g = 0;
+	uint32_t oldcount = v->count, uidnext = v->uidnext;
+	if (v->ngone == 0)
+		return;
+	v->runs = NULL;
+	v->nruns = v->cap = 0;
+	v->count = 0;
+	v->uidnext = 1;
+	for (size_t i = 0; i < nold; i++) {
+		uint32_t uid = old[i].uid;
+		uint32_t end = uid + ((i + 1 < nold ? old[i + 1].seq : oldcount + 1) - old[i].seq);
+		for (; g < v->ngone && v->gone[g].first < end;
+		     g++) { /* runs of the map never touch: a gone one lies in one */
+			if (v->gone[g].first > uid)
+				view_append(v, uid, v->gone[g].first - uid);
+			uid = v->gone[g].first + v->gone[g].count;
+		}
+		if (uid < end)
+			view_append(v, uid, end - uid);
+	}
+	v->uidnext = uidnext; /* also when the last ones went: their UIDs never come back */
+	free(old);
+	free(v->gone);
+	v->gone = NULL;
+	v->ngone = 0;
 }
 
 /* Runs of the map that lie between two sequence numbers. */

@@ -27,10 +27,10 @@ struct view {
 	uint32_t bell;                   /* the account's bell when we last looked */
 	struct view_run *runs;
 	size_t nruns, cap;
-	uint32_t count; /* messages, those in `gone` included */
-	uint32_t *gone; /* ascending */
-	size_t ngone;
-	char *keywords; /* blank-separated: those the client has seen in FLAGS */
+	uint32_t count;       /* messages, those in `gone` included */
+	struct uid_run *gone; /* ascending; all of them in the map */
+	size_t ngone;         /* runs */
+	char *keywords;       /* blank-separated: those the client has seen in FLAGS */
 };
 
 struct view *view_new(int64_t mailbox);
@@ -44,9 +44,12 @@ uint32_t view_last_uid(const struct view *v);          /* 0 = empty */
 uint32_t view_between(const struct view *v, uint32_t from, uint32_t to);
 uint32_t view_recent(const struct view *v);
 /* Note UIDs as gone (ascending; those not in the map or noted already are passed over). */
-void view_note_gone(struct view *v, const uint32_t *uids, size_t n, struct arena *a);
+void view_note_gone(struct view *v, const struct uid_run *uids, size_t n, struct arena *a);
 /* Take what is noted as gone out of the map; nothing is noted afterwards. */
 void view_drop_gone(struct view *v);
+/* Those of the UIDs (ascending) that are not in the map. */
+void view_without(const struct view *v, const struct uid_run *uids, size_t n, struct arena *a, struct uid_run **out,
+		  size_t *nout);
 /* The messages a set names, as runs of UIDs that are in the map.  By sequence number: false when one is beyond the
  * last. */
 bool view_resolve(const struct view *v, const struct set *s, bool by_uid, struct arena *a, struct uid_run **runs,

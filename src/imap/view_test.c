@@ -32,17 +32,42 @@ static uint32_t model_between(const struct model *m, uint32_t from, uint32_t to)
 	return n;
 }
 
-static void model_drop(struct model *m, const uint32_t *gone, size_t n)
+static bool runs_have(const struct uid_run *runs, size_t n, uint32_t uid)
+{
+	for (size_t i = 0; i < n; i++)
+		if (uid >= runs[i].first && uid - runs[i].first < runs[i].count)
+			return true;
+	return false;
+}
+
+static void model_drop(struct model *m, const struct uid_run *gone, size_t n)
 {
 	uint32_t kept = 0;
-	for (uint32_t i = 0; i < m->n; i++) {
-		bool drop = false;
-		for (size_t k = 0; k < n; k++)
-			drop = drop || gone[k] == m->uid[i];
-		if (!drop)
+	for (uint32_t i = 0; i < m->n; i++)
+		if (!runs_have(gone, n, m->uid[i]))
 			m->uid[kept++] = m->uid[i];
-	}
 	m->n = kept;
+}
+
+static uint32_t gone_count(const struct view *v)
+{
+	uint32_t count = 0;
+	for (size_t i = 0; i < v->ngone; i++) {
+		assert_true(i == 0 || v->gone[i].first > v->gone[i - 1].first + v->gone[i - 1].count);
+		count += v->gone[i].count;
+	}
+	return count;
+}
+
+/* `rest` is what the runs name beside the map. */
+static void check_without(const struct model *m, const struct uid_run *runs, size_t n, const struct uid_run *rest,
+			  size_t nrest)
+{
+	uint32_t end = n ? runs[n - 1].first + runs[n - 1].count : 0;
+	for (uint32_t uid = 1; uid <= end; uid++) {
+		bool there = model_between(m, uid, uid) == 1;
+		assert_int_equal(runs_have(rest, nrest, uid), runs_have(runs, n, uid) && !there);
+	}
 }
 
 static uint32_t rnd(uint32_t *seed, uint32_t below)
@@ -64,22 +89,20 @@ static void test_random(void **state)
 			view_append(v, first, count);
 			for (uint32_t i = 0; i < count; i++)
 				m.uid[m.n++] = first + i;
-			uint32_t gone[64];
-			size_t n = 0;
-			for (uint32_t uid = 1; uid < v->uidnext && n < 64; uid++)
-				if (rnd(&x, 5) == 0)
-					gone[n++] = uid;
+			struct uid_run gone[64], *rest;
+			size_t n = 0, nrest;
+			for (uint32_t uid = 1 + rnd(&x, 9); uid < v->uidnext && n < 64;
+			     uid += gone[n++].count + rnd(&x, 9))
+				gone[n] = (struct uid_run){ uid, 1 + rnd(&x, 4) };
 			view_note_gone(v, gone, n, &a);
-			size_t noted = v->ngone;
+			uint32_t noted = gone_count(v);
 			view_note_gone(v, gone, n, &a);
-			assert_int_equal(v->ngone, noted); /* told twice, counted once */
+			assert_int_equal(gone_count(v), noted); /* told twice, counted once */
+			view_without(v, gone, n, &a, &rest, &nrest);
+			check_without(&m, gone, n, rest, nrest);
 			if (rnd(&x, 2)) {
-				uint32_t all[4096];
-				size_t nall = v->ngone;
-				for (size_t i = 0; i < nall; i++)
-					all[i] = v->gone[i];
+				model_drop(&m, v->gone, v->ngone);
 				view_drop_gone(v);
-				model_drop(&m, all, nall);
 			}
 			check(v, &m);
 			uint32_t from = rnd(&x, v->uidnext + 2), to = from + rnd(&x, 30);

@@ -16,6 +16,7 @@
  * mime_index_write() turns the tree into a blob that is stored beside the
  * message at delivery; mime_index_read() gives the tree back without the
  * message.  The blob has a version octet; an unknown one, or a damaged blob, reads as NULL (then parse again).
+ * Version 2 has the preview too, when root has one; version 1 has none.
  * Both trees are views: of the message, or of the blob, which must live as long.
  */
 #pragma once
@@ -32,6 +33,9 @@ struct param {
 struct envelope { /* values unfolded; raw otherwise (encoded words kept): IMAP wants them so */
 	struct str date, subject, from, sender, reply_to, to, cc, bcc, in_reply_to, message_id;
 	uint16_t have; /* bit i: the i-th of the above is present (NIL otherwise) */
+	/* For threads (RFC 5256), not in IMAP's ENVELOPE. Not known: a blob that was written before this was kept. */
+	struct str references;
+	bool know_references;
 };
 struct part {
 	struct str type, subtype; /* as sent; "TEXT"/"PLAIN" when absent; multipart/digest children: MESSAGE/RFC822 */
@@ -47,6 +51,8 @@ struct part {
 	uint32_t lines;                   /* line ends in the body, for TEXT and MESSAGE/RFC822 */
 	bool multipart, message;          /* message: MESSAGE/RFC822 or GLOBAL with one child, its content */
 	bool cut;
+	struct str preview; /* of the root, when it has one (preview.h) */
+	bool have_preview;
 	struct envelope *envelope; /* of the message that this part *is*: root, and the child of a message part */
 	struct part *child, *next;
 };
@@ -62,6 +68,16 @@ bool mime_decode(struct buf *b, struct str encoding, struct str body);
 /* Content-Type and Content-Disposition: "text/plain; charset=utf-8". What stands before the first ";" is passed over.
  * False when there were more than MIME_PARAMS. A boundary is left as it stands, whatever its charset. */
 bool mime_params(struct str rest, struct arena *a, struct param **out, size_t *n);
+/* The same for bodies that come in pieces; what must wait for the next piece is held, MIME_HELD octets at most. */
+#define MIME_HELD (64u << 10)
+struct mime_decoder {
+	enum { MIME_PLAIN, MIME_BASE64, MIME_QP } code;
+	unsigned bits, have;
+	struct buf line;
+};
+bool mime_decoder_init(struct mime_decoder *d, struct str encoding); /* false: unknown encoding */
+void mime_decoder_add(struct mime_decoder *d, struct str piece, struct buf *b);
+void mime_decoder_end(struct mime_decoder *d, struct buf *b); /* what was held; the decoder is free again */
 /* The value of a parameter; empty when there is none. */
 struct str mime_param(const struct param *params, size_t n, struct str name);
 /* "utf-8''%E2%82%AC": the value of `name*` (RFC 2231 4), for who must send a name that is not ASCII. */

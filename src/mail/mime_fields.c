@@ -21,6 +21,7 @@ void part_clear(struct part *p)
 		.md5 = STR_NONE,
 		.location = STR_NONE,
 		.disposition = STR_NONE,
+		.preview = STR_NONE,
 	};
 }
 
@@ -157,6 +158,8 @@ static void envelope_field(struct envelope *e, const struct header *h, struct ar
 		e->have = (uint16_t)(e->have | 1u << i);
 		return;
 	}
+	if (e->references.n == 0 && str_eqi(h->name, STR("References")))
+		e->references = header_unfold(a, h->value);
 }
 
 static bool type_is(const struct part *p, const char *type, const char *subtype)
@@ -188,6 +191,10 @@ void part_fields(struct part *p, struct str block, bool digest, struct arena *a)
 	if (digest) {
 		p->type = STR("MESSAGE");
 		p->subtype = STR("RFC822");
+	}
+	if (p->envelope) {
+		p->envelope->references = STR_NONE;
+		p->envelope->know_references = true;
 	}
 	for (size_t n = 0; header_next(&rest, &h); n++) {
 		if (n == HEADER_FIELDS_MAX || block.n - rest.n > HEADER_BYTES_MAX) {

@@ -1,5 +1,5 @@
-/* The blob: a version octet, then the parts in the order of the message, each a number of bits that say what is there,
- * offsets as distances from the part before (so they are small), and what is not as usual:
+/* The blob: a version octet, in version 2 the preview, then the parts in the order of the message, each a number of
+ * bits that say what is there, offsets as distances from the part before (so they are small), and what is not as usual:
  *
  *   bits  header_at body_at end [lines] [type subtype] [encoding] [params] [id] [description] [md5] [location]
  *   [disposition params] [languages] [envelope: have, strings]  then the children, then (NEXT) the next sibling
@@ -10,7 +10,8 @@
 
 #include "mail/mime_fields.h"
 
-#define VERSION 1
+#define VERSION_PLAIN   1
+#define VERSION_PREVIEW 2
 
 enum {
 	MULTIPART = 1 << 0,
@@ -46,12 +47,17 @@ static void put_params(struct buf *b, const struct param *params, size_t n)
 	}
 }
 
+/* Above the bits of `have`: References stands behind the others; and it is said whether there is one. */
+enum { REFERENCES = 1u << ENVELOPE_FIELDS, KNOW_REFERENCES = 2u << ENVELOPE_FIELDS };
+
 static void put_envelope(struct buf *b, struct envelope *e)
 {
-	buf_varint(b, e->have);
+	buf_varint(b, e->have | (e->references.n ? REFERENCES : 0u) | (e->know_references ? KNOW_REFERENCES : 0u));
 	for (size_t i = 0; i < ENVELOPE_FIELDS; i++)
 		if (e->have & 1u << i)
 			put_str(b, *envelope_slot(e, i));
+	if (e->references.n)
+		put_str(b, e->references);
 }
 
 static unsigned part_bits(const struct part *p)
@@ -110,7 +116,9 @@ static void put_part(struct buf *b, const struct part *p, uint32_t from)
 
 void mime_index_write(struct buf *b, const struct part *root)
 {
-	buf_addc(b, VERSION);
+	buf_addc(b, root->have_preview ? VERSION_PREVIEW : VERSION_PLAIN);
+	if (root->have_preview)
+		put_str(b, root->preview);
 	put_part(b, root, 0);
 }
 
@@ -167,9 +175,12 @@ static struct str *get_languages(struct reader *r, size_t *n)
 static struct envelope *get_envelope(struct reader *r)
 {
 	struct envelope *e = ARENA_NEW(r->a, struct envelope);
-	e->have = (uint16_t)get_number(r, (1u << ENVELOPE_FIELDS) - 1);
+	unsigned have = (unsigned)get_number(r, (4u << ENVELOPE_FIELDS) - 1);
+	e->have = (uint16_t)(have & ((1u << ENVELOPE_FIELDS) - 1));
 	for (size_t i = 0; i < ENVELOPE_FIELDS; i++)
 		*envelope_slot(e, i) = e->have & 1u << i ? get_str(r) : STR_NONE;
+	e->references = have & REFERENCES ? get_str(r) : STR_NONE;
+	e->know_references = have & KNOW_REFERENCES;
 	return e;
 }
 
@@ -242,9 +253,12 @@ static void get_children(struct reader *r, struct part *p, unsigned level)
 struct part *mime_index_read(struct str blob, struct arena *a)
 {
 	struct reader r = { .rest = blob, .a = a };
-	bool more = false;
-	if (!str_skipc(&r.rest, VERSION))
+	bool more = false, have_preview = str_skipc(&r.rest, VERSION_PREVIEW);
+	if (!have_preview && !str_skipc(&r.rest, VERSION_PLAIN))
 		return NULL;
+	struct str preview = have_preview ? get_str(&r) : STR_NONE;
 	struct part *root = get_part(&r, 0, UINT32_MAX, 1, &more);
+	root->preview = preview;
+	root->have_preview = have_preview;
 	return r.bad || more || r.rest.n > 0 || !root->envelope ? NULL : root;
 }

@@ -54,6 +54,8 @@ static void same(const struct part *x, const struct part *y)
 		assert_str(x->envelope->subject, y->envelope->subject);
 		assert_str(x->envelope->message_id, y->envelope->message_id);
 		assert_str(x->envelope->from, y->envelope->from);
+		assert_str(x->envelope->references, y->envelope->references);
+		assert_int_equal(x->envelope->know_references, y->envelope->know_references);
 	}
 	assert_int_equal(x->child != NULL, y->child != NULL);
 	if (x->child)
@@ -66,7 +68,8 @@ static void same(const struct part *x, const struct part *y)
 static void test_round(void **state)
 {
 	(void)state;
-	static const char *const messages[] = { "", "x", TEXT_HEADER "body\r\n", NESTED };
+	static const char *const messages[] = { "", "x", TEXT_HEADER "body\r\n", NESTED,
+						"References: <a@x>\r\n <b@y>\r\n\r\n" };
 	for (size_t i = 0; i < sizeof messages / sizeof *messages; i++) {
 		struct arena a = { 0 };
 		struct buf blob = { 0 }, again = { 0 };
@@ -81,6 +84,23 @@ static void test_round(void **state)
 		buf_free(&again);
 		arena_reset(&a);
 	}
+}
+
+/* Blobs from before References was kept do not say that there is none. */
+static void test_references(void **state)
+{
+	(void)state;
+	struct arena a = { 0 };
+	struct part *p = mime_index_read(STR("\1\x80\1\0\2\0\0"), &a);
+	assert_non_null(p);
+	assert_false(p->envelope->know_references);
+	p = mime_parse(STR("References: <a@x>\r\n <b@y>\r\nReferences: <c@z>\r\n\r\n"), &a);
+	assert_true(p->envelope->know_references);
+	assert_strz(p->envelope->references, "<a@x> <b@y>");
+	p = mime_parse(STR("Subject: x\r\n\r\n"), &a);
+	assert_true(p->envelope->know_references);
+	assert_strz(p->envelope->references, "");
+	arena_reset(&a);
 }
 
 static void test_size(void **state)
@@ -139,6 +159,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round),
 		cmocka_unit_test(test_size),
+		cmocka_unit_test(test_references),
 		cmocka_unit_test(test_damage),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,6 +95,7 @@ void io_free(struct io *io)
 {
 	if (!io)
 		return;
+	io_deflate_free(io);
 	SSL_free(io->ssl);
 	if (io->fd >= 0)
 		close(io->fd);
@@ -196,7 +197,12 @@ static enum io_try socket_write(struct io *io, struct str s, size_t *n)
 	return errno == EAGAIN ? IO_AGAIN_WRITE : io_broken(io, strerrordesc_np(errno));
 }
 
-/* Keep the books that io_write_by() reads. */
+enum io_try io_wire_write(struct io *io, struct str s, size_t *n)
+{
+	return io->ssl ? io_tls_write(io, s, n) : socket_write(io, s, n);
+}
+
+/* Keep the books that io_write_by() reads: octets of the wire, since they are what the peer really takes. */
 static void note_written(struct io *io, size_t n, bool stuck)
 {
 	if (!stuck) {
@@ -220,16 +226,21 @@ enum io_try io_write_first(struct io *io, size_t limit)
 	if (io->shaking)
 		return IO_AGAIN_WRITE;
 	enum io_try got = IO_DONE;
-	size_t off = 0;
+	size_t off = 0, moved = 0;
 	limit = limit < io->out.n ? limit : io->out.n;
 	while (off < limit && got == IO_DONE) {
 		struct str s = { io->out.p + off, limit - off };
 		size_t n = 0;
-		got = io->ssl ? io_tls_write(io, s, &n) : socket_write(io, s, &n);
+		if (io->squeeze) {
+			got = io_deflate_write(io, s, &n, &moved);
+		} else {
+			got = io_wire_write(io, s, &n);
+			moved += n;
+		}
 		off += n;
 	}
 	buf_drop(&io->out, off);
-	note_written(io, off, got == IO_AGAIN_READ || got == IO_AGAIN_WRITE);
+	note_written(io, moved, got == IO_AGAIN_READ || got == IO_AGAIN_WRITE);
 	return got;
 }
 
@@ -323,16 +334,15 @@ void io_hurry(struct io *io)
 		io->patient_ms = 0;
 }
 
-enum io_try io_read_some(struct io *io, void *p, size_t room, size_t *n)
+enum io_try io_wire_read(struct io *io, void *p, size_t room, int64_t ms, size_t *n)
 {
-	*n = 0;
-	if (io->err)
-		return IO_ERR;
-	if (io->fd < 0)
-		return strings_read(io, p, room, n);
+	bool patient = !io->ssl && ms > 0 && (io->patient_ms == ms || be_patient(io, ms));
+	struct pollfd pfd = { .fd = io->fd, .events = POLLIN };
+	if (!patient && ms > 0 && !(io->ssl && SSL_pending(io->ssl) > 0) && poll(&pfd, 1, (int)ms) <= 0)
+		return IO_AGAIN_READ;
 	if (io->ssl)
 		return io_tls_read(io, p, room, n);
-	return socket_read(io, p, room, MSG_DONTWAIT, n);
+	return socket_read(io, p, room, patient ? 0 : MSG_DONTWAIT, n);
 }
 
 enum io_try io_read_soon(struct io *io, void *p, size_t room, int64_t ms, size_t *n)
@@ -342,15 +352,17 @@ enum io_try io_read_soon(struct io *io, void *p, size_t room, int64_t ms, size_t
 		return IO_ERR;
 	if (io->fd < 0)
 		return strings_read(io, p, room, n);
-	if (!io->ssl && (io->patient_ms == ms || be_patient(io, ms)))
-		return socket_read(io, p, room, 0, n);
-	struct pollfd pfd = { .fd = io->fd, .events = POLLIN };
-	return poll(&pfd, 1, (int)ms) > 0 ? io_read_some(io, p, room, n) : IO_AGAIN_READ;
+	return io->squeeze ? io_inflate(io, p, room, ms, n) : io_wire_read(io, p, room, ms, n);
+}
+
+enum io_try io_read_some(struct io *io, void *p, size_t room, size_t *n)
+{
+	return io_read_soon(io, p, room, 0, n);
 }
 
 bool io_pending(const struct io *io)
 {
-	return io->ssl && SSL_pending(io->ssl) > 0;
+	return (io->ssl && SSL_pending(io->ssl) > 0) || io_inflate_pending(io);
 }
 
 enum io_try io_shutdown(struct io *io)
@@ -379,7 +391,9 @@ static bool fill(struct io *io)
 		if (got == IO_DONE)
 			return true;
 		if (got == IO_EOF)
-			io_fail(io, ERR_PEER, "the other side closed the connection");
+			io_fail(io, ERR_PEER,
+				io_garbled(io) ? "the other side's compressed data is broken"
+					       : "the other side closed the connection");
 		if (got == IO_EOF || got == IO_ERR)
 			return false;
 		if (!io_wait(io, got == IO_AGAIN_READ ? POLLIN : POLLOUT, io->by_ms))

@@ -14,6 +14,11 @@
  * minimum rate of the io (a slow reader ends in a sticky error, not in a held
  * worker).  A parked io holds no input buffer and, once flushed, no output
  * buffer.  One thread at a time.
+ *
+ * With compression (io_compress) a slow reader's rate is counted in octets of the
+ * wire, since those it must really take.  Reading gives inflated octets, and
+ * the pen counts those: they are how far a unit has come.  Wire octets that
+ * inflate to nothing are no progress.
  */
 #pragma once
 #include "base/arena.h"
@@ -59,6 +64,12 @@ bool io_tls_connect(struct io *io, struct tls_client *t, struct str name, struct
 const struct err *io_error(const struct io *io); /* kind ERR_NONE while all is well */
 void io_fail(struct io *io, enum err_kind kind, const char *why);
 
+/* From here on raw deflate both ways (RFC 4978); what stands in the output by now still goes as it is. Over strings
+ * it is only noted. */
+void io_compress(struct io *io);
+bool io_is_compressed(const struct io *io);
+bool io_garbled(const struct io *io); /* reading ended because what came is no deflate stream; writing still works */
+
 /* TLS facts, for Received and for SCRAM channel binding. Empty when in the clear. */
 bool io_is_tls(const struct io *io);
 struct str io_tls_text(const struct io *io, struct arena *a); /* "TLSv1.3 TLS_AES_256_GCM_SHA384" */
@@ -66,7 +77,9 @@ struct str io_tls_sni(const struct io *io, struct arena *a);
 /* "tls-exporter" (RFC 9266) material, 32 octets; tls-unique for TLS 1.2 with EMS when asked. */
 bool io_tls_exporter(struct io *io, uint8_t out[32]);
 bool io_tls_unique(struct io *io, uint8_t *out, size_t *n); /* *n: room in, length out */
-int io_fd(const struct io *io);                             /* -1 for strings */
+/* SHA-256 of the peer's certificate, for who knows which it must be. False: it has shown none. */
+bool io_tls_peer_sha256(const struct io *io, uint8_t out[32]);
+int io_fd(const struct io *io); /* -1 for strings */
 
 /* The non-blocking half: the pen's. */
 enum io_try { IO_DONE, IO_AGAIN_READ, IO_AGAIN_WRITE, IO_EOF, IO_ERR };
@@ -76,5 +89,6 @@ enum io_try io_read_soon(struct io *io, void *p, size_t room, int64_t ms, size_t
 enum io_try io_write_some(struct io *io);                       /* as much of io_out as goes now */
 enum io_try io_write_first(struct io *io, size_t n);            /* no more than its first n octets */
 enum io_try io_tls_accept(struct io *io, struct tls_server *t); /* first call drops unread plaintext */
-bool io_pending(const struct io *io);                           /* decrypted bytes wait inside the TLS library */
-enum io_try io_shutdown(struct io *io);                         /* close_notify, then half close */
+bool io_pending(const struct io *io);                           /* decrypted or inflated bytes wait inside */
+void io_park(struct io *io);            /* it will wait: give back all memory that can be made again */
+enum io_try io_shutdown(struct io *io); /* close_notify, then half close */

@@ -1,5 +1,6 @@
 #include "net/io.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -165,6 +166,42 @@ static void test_connect(void **state)
 	assert_true(io_connect(&io, to, 5000, &e));
 	io_free(io);
 	close(fd);
+}
+
+static void *speak_late(void *arg)
+{
+	usleep(20000);
+	io_add(arg, STR("late"));
+	return io_flush(arg) ? arg : NULL;
+}
+
+/* On a plain socket the wait is recv()'s own: the descriptor blocks until TLS begins. */
+static void test_read_soon(void **state)
+{
+	(void)state;
+	struct io *io[2];
+	struct certs c = certs_new();
+	pthread_t id;
+	void *spoke;
+	char text[10];
+	size_t n;
+	pair(io);
+	assert_int_equal(io_read_soon(io[0], text, sizeof text, 5, &n), IO_AGAIN_READ);
+	assert_false(fcntl(io_fd(io[0]), F_GETFL) & O_NONBLOCK);
+	assert_int_equal(io_read_some(io[0], text, sizeof text, &n), IO_AGAIN_READ); /* does not wait all the same */
+	pthread_create(&id, NULL, speak_late, io[1]);
+	assert_int_equal(io_read_soon(io[0], text, sizeof text, 20000, &n), IO_DONE);
+	assert_int_equal(n, 4);
+	assert_memory_equal(text, "late", 4);
+	pthread_join(id, &spoke);
+	assert_non_null(spoke);
+	io_add(io[0], STR("and writing waits for nobody"));
+	assert_int_equal(io_write_some(io[0]), IO_DONE);
+	assert_int_equal(io_tls_accept(io[0], c.server), IO_AGAIN_READ);
+	assert_true(fcntl(io_fd(io[0]), F_GETFL) & O_NONBLOCK);
+	io_free(io[1]);
+	io_free(io[0]);
+	certs_free(&c);
 }
 
 /* --- TLS --- */
@@ -341,6 +378,7 @@ int main(void)
 		cmocka_unit_test(test_slow_reader),
 		cmocka_unit_test(test_much_output),
 		cmocka_unit_test(test_connect),
+		cmocka_unit_test(test_read_soon),
 		cmocka_unit_test(test_tls),
 		cmocka_unit_test(test_starttls_injection),
 		cmocka_unit_test(test_injection_to_client),

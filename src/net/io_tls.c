@@ -165,3 +165,12 @@ bool io_tls_unique(struct io *io, uint8_t *out, size_t *n)
 	*n = len;
 	return true;
 }
+
+bool io_tls_peer_sha256(const struct io *io, uint8_t out[32])
+{
+	X509 *cert = io_is_tls(io) ? SSL_get1_peer_certificate(io->ssl) : NULL;
+	unsigned n = 0;
+	bool ok = cert && X509_digest(cert, EVP_sha256(), out, &n) == 1 && n == 32;
+	X509_free(cert);
+	return ok;
+}

@@ -58,12 +58,13 @@ enum want { WANT_LINE, WANT_DATA, WANT_OCTETS, WANT_WAKE, WANT_TLS, WANT_CLOSE }
 enum unit_kind { UNIT_LINE, UNIT_DATA, UNIT_OCTETS, UNIT_WAKE, UNIT_TLS, UNIT_TROUBLE };
 enum trouble {
 	TROUBLE_NONE,
-	TROUBLE_EOF,  /* the peer closed or the connection broke */
-	TROUBLE_LONG, /* line longer than `max` */
-	TROUBLE_SLOW, /* deadline, idle limit or minimum rate */
-	TROUBLE_STOP, /* we are shutting down: say 421 or BYE */
-	TROUBLE_TLS,  /* the handshake failed */
-	TROUBLE_BUSY, /* no worker could be had in time: say 421 or BYE */
+	TROUBLE_EOF,     /* the peer closed or the connection broke */
+	TROUBLE_LONG,    /* line longer than `max` */
+	TROUBLE_SLOW,    /* deadline, idle limit or minimum rate */
+	TROUBLE_STOP,    /* we are shutting down: say 421 or BYE */
+	TROUBLE_TLS,     /* the handshake failed */
+	TROUBLE_BUSY,    /* no worker could be had in time: say 421 or BYE */
+	TROUBLE_GARBLED, /* compressed input (io_compress) that is none */
 };
 
 /* Where DATA and OCTETS go as they come. Called on workers, never on the loop. */

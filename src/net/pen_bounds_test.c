@@ -255,6 +255,31 @@ static void test_drain(void **state)
 	assert_int_equal(opened, closed);
 }
 
+/* Who was let in just before the end may finish its handshake, is greeted, and told why there is no more. */
+static void test_drain_handshake(void **state)
+{
+	(void)state;
+	struct certs c = certs_new();
+	struct fix f = { .door = test_door() };
+	struct err e;
+	struct io *io;
+	f.door.tls = c.server;
+	fix_new(&f, &(struct pen_conf){ 0 });
+	assert_true(io_connect(&io, f.at, 20000, &e));
+	until_parked(&f, 1);
+	pen_drain(f.pen, 15000);
+	if (!io_tls_connect(io, c.client, STR("a.example"), &e))
+		fail_msg("%s", e.text);
+	hear(io, "hello");
+	hear(io, "trouble stop");
+	hear_end(io);
+	io_free(io);
+	pthread_join(f.loop, NULL);
+	pen_free(f.pen);
+	certs_free(&c);
+	assert_int_equal(opened, closed);
+}
+
 /* Who does not let itself be drained is cut off, and pen_run returns. */
 static void test_drain_deadline(void **state)
 {
@@ -290,15 +315,11 @@ static void test_free_without_run(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_gate),
-		cmocka_unit_test(test_cap),
-		cmocka_unit_test(test_no_descriptors),
-		cmocka_unit_test(test_busy),
-		cmocka_unit_test(test_fair),
-		cmocka_unit_test(test_many),
-		cmocka_unit_test(test_drain),
-		cmocka_unit_test(test_drain_deadline),
-		cmocka_unit_test(test_free_without_run),
+		cmocka_unit_test(test_gate),           cmocka_unit_test(test_cap),
+		cmocka_unit_test(test_no_descriptors), cmocka_unit_test(test_busy),
+		cmocka_unit_test(test_fair),           cmocka_unit_test(test_many),
+		cmocka_unit_test(test_drain),          cmocka_unit_test(test_drain_handshake),
+		cmocka_unit_test(test_drain_deadline), cmocka_unit_test(test_free_without_run),
 	};
 	fix_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);

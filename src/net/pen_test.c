@@ -298,6 +298,81 @@ static void test_starttls(void **state)
 	certs_free(&c);
 }
 
+/* RFC 4978: compressed from the end of the answer on, with and without TLS, parked between. */
+static void test_compress(void **state)
+{
+	(void)state;
+	struct certs c = certs_new();
+	struct fix f = { 0 };
+	struct err e;
+	struct buf big = { 0 };
+	tls = c.server;
+	fix_new(&f, &(struct pen_conf){ 0 });
+	for (int i = 0; i < 2; i++) {
+		struct io *io = dial(&f);
+		if (i == 1) {
+			say(io, STR("TLS\r\n"));
+			hear(io, "220 go");
+			assert_true(io_tls_connect(io, c.client, STR("a.example"), &e));
+		}
+		say(io, STR("ECHO plain\r\nCOMPRESS\r\n"));
+		hear(io, "plain");
+		hear(io, "250 go");
+		io_compress(io);
+		say(io, STR("ECHO one\r\n"));
+		hear(io, "one");
+		until_parked(&f, 1);
+		say(io, STR("ECHO two\r\nDATA\r\n"));
+		hear(io, "two");
+		hear(io, "354 go");
+		for (int k = 0; k < 40000; k++)
+			io_add(io, STR("0123456789012345678901234567890123456789\r\n"));
+		say(io, STR(".\r\nBIG 3000000\r\n"));
+		hear(io, "got 1680000 crs 0 lfs 0: 01234567890123456789");
+		assert_true(io_exactly(io, 3000002, &big));
+		buf_clear(&big);
+		until_parked(&f, 1);
+		say(io, STR("QUIT\r\n"));
+		hear(io, "bye");
+		hear_end(io);
+		io_free(io);
+		until_connections(&f, 0);
+	}
+	buf_free(&big);
+	fix_free(&f);
+	certs_free(&c);
+}
+
+/* Plain words where deflate should be: the session can still say what is wrong. And a line of zeros is as long
+ * inflated as any other. */
+static void test_compress_badly(void **state)
+{
+	(void)state;
+	struct fix f = { 0 };
+	char zeros[4096] = { 0 };
+	fix_new(&f, &(struct pen_conf){ 0 });
+	struct io *plain = dial(&f), *bomb = dial(&f);
+	say(plain, STR("COMPRESS\r\n"));
+	hear(plain, "250 go");
+	int fd = dup(io_fd(plain));
+	assert_int_equal(write(fd, "\xff\xff\xff\xff", 4), 4);
+	close(fd);
+	io_compress(plain);
+	hear(plain, "trouble garbled");
+	hear_end(plain);
+	say(bomb, STR("COMPRESS\r\n"));
+	hear(bomb, "250 go");
+	io_compress(bomb);
+	for (int i = 0; i < 16; i++)
+		io_add(bomb, (struct str){ zeros, sizeof zeros });
+	io_flush(bomb);
+	hear(bomb, "trouble long");
+	io_free(plain);
+	io_free(bomb);
+	until_connections(&f, 0);
+	fix_free(&f);
+}
+
 static void test_tls_door(void **state)
 {
 	(void)state;
@@ -436,6 +511,8 @@ int main(void)
 		cmocka_unit_test(test_leaving),
 		cmocka_unit_test(test_half_close),
 		cmocka_unit_test(test_starttls),
+		cmocka_unit_test(test_compress),
+		cmocka_unit_test(test_compress_badly),
 		cmocka_unit_test(test_tls_door),
 		cmocka_unit_test(test_slow),
 		cmocka_unit_test(test_long_line),

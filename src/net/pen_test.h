@@ -157,6 +157,14 @@ static inline struct next do_who(struct session *s, struct str arg, uint64_t n, 
 	return line();
 }
 
+static inline struct next do_compress(struct session *s, struct str arg, uint64_t n, const struct unit *in)
+{
+	(void)arg, (void)n, (void)in;
+	io_add(s->peer->io, STR("250 go\r\n"));
+	io_compress(s->peer->io);
+	return line();
+}
+
 static inline struct next do_quit(struct session *s, struct str arg, uint64_t n, const struct unit *in)
 {
 	(void)arg, (void)n, (void)in;
@@ -170,7 +178,7 @@ static const struct {
 } verbs[] = {
 	{ "ECHO", do_echo }, { "DELAY", do_delay },   { "WAKE", do_wake }, { "IDLE", do_idle },
 	{ "DATA", do_data }, { "OCTETS", do_octets }, { "TLS", do_tls },   { "BIG", do_big },
-	{ "HOLD", do_hold }, { "WHO", do_who },       { "QUIT", do_quit },
+	{ "HOLD", do_hold }, { "WHO", do_who },       { "QUIT", do_quit }, { "COMPRESS", do_compress },
 };
 
 static inline struct next test_line(struct session *s, const struct unit *in)
@@ -192,7 +200,7 @@ static inline struct next test_line(struct session *s, const struct unit *in)
 
 static inline struct next test_step(void *session, const struct unit *in)
 {
-	static const char *names[] = { "none", "eof", "long", "slow", "stop", "tls", "busy" };
+	static const char *names[] = { "none", "eof", "long", "slow", "stop", "tls", "busy", "garbled" };
 	struct session *s = session;
 	struct io *io = s->peer->io;
 	switch (in->kind) {

@@ -316,6 +316,15 @@ static bool wakeable(const struct conn *c)
 	return c->phase == PHASE_WAKE || (c->phase == PHASE_INPUT && c->next.want == WANT_LINE && c->next.wakeable);
 }
 
+/* There is nothing more to read. */
+static enum go ended(struct turn *t)
+{
+	if (!io_garbled(t->c->io))
+		return trouble(t, TROUBLE_EOF);
+	t->c->eof = false; /* it is still there, and is told why */
+	return trouble(t, TROUBLE_GARBLED);
+}
+
 static enum go phase_input(struct turn *t)
 {
 	struct conn *c = t->c;
@@ -339,7 +348,7 @@ static enum go phase_input(struct turn *t)
 		return GO_ON;
 	}
 	if (c->eof)
-		return trouble(t, TROUBLE_EOF);
+		return ended(t);
 	if (t->at == t->n && wakeable(c) && atomic_exchange(&c->wake, false))
 		return give(t, (struct unit){ .kind = UNIT_WAKE });
 	c->deaf = false;
@@ -458,8 +467,7 @@ static bool park(struct turn *t, struct conn **next)
 	bool stoppable = c->phase != PHASE_FLUSH && c->phase != PHASE_BYE && c->phase != PHASE_LINGER &&
 			 c->phase != PHASE_SHAKE;
 	bool wakes = wakeable(c) && c->kept.n == 0;
-	if (io_out(c->io)->n == 0)
-		buf_free(io_out(c->io));
+	io_park(c->io);
 	pthread_mutex_lock(&p->mu);
 	bool stays = !atomic_load(&c->kill) && !(wakes && atomic_load(&c->wake)) &&
 		     !(stoppable && atomic_load(&p->draining));

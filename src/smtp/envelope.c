@@ -163,29 +163,47 @@ static bool add_target(struct session *s, struct target t)
 	return true;
 }
 
-/* Somebody here, behind one name or several. False: `why`. */
+/* No room for what is coming: by the SIZE that was declared, or for nothing at all. */
+static bool is_full(const struct session *s, const struct account *who)
+{
+	struct err e;
+	return !quota_room(&who->quota, s->mail->params.size, &e);
+}
+
+/* Somebody here, behind one name or several. False: `why`.
+ * An alias is refused only if nobody behind it has room. Else the sender would try again and again for the others,
+ * and they would have no mail because one of them does not tidy up: whoever is full finds his copy in the queue (see
+ * message.c), and the sender is told that it was accepted, which is true. */
 static bool add_local(struct session *s, struct str address, const struct found_address *found, bool alias,
-		      struct reply *why)
+		      const struct rcpt_params *params, struct reply *why)
 {
 	const struct account *who = alias ? found->members : &found->account;
-	size_t n = alias ? found->nmembers : 1, enabled = 0, before = s->mail->ntargets;
+	size_t n = alias ? found->nmembers : 1, enabled = 0, full = 0, before = s->mail->ntargets;
+	struct str dsn = params_dsn(&s->arena, &s->mail->params, params);
 	for (size_t i = 0; i < n; i++) {
 		if (who[i].disabled)
 			continue;
 		enabled++;
+		full += is_full(s, &who[i]);
 		struct target t = { .account = who[i].id,
 				    .mailbox = alias || found->mailbox.n == 0 ? STR("INBOX") : found->mailbox,
-				    .recipient = address };
+				    .sender = s->mail->from,
+				    .recipient = address,
+				    .dsn = dsn };
 		if (!add_target(s, t)) {
 			s->mail->ntargets = before;
 			*why = (struct reply){ 452, "4.5.3", "Too many recipients, send the rest separately" };
 			return false;
 		}
 	}
-	if (enabled == 0)
-		*why = refuse(s, (struct reply){ 550, "5.2.1", "This mailbox takes no mail" }, s->mail->from, address,
-			      "account disabled");
-	return enabled > 0;
+	if (enabled > 0 && full < enabled)
+		return true;
+	s->mail->ntargets = before;
+	*why = enabled == 0 ? refuse(s, (struct reply){ 550, "5.2.1", "This mailbox takes no mail" }, s->mail->from,
+				     address, "account disabled")
+			    : refuse(s, (struct reply){ 452, "4.2.2", "Mailbox full, please try again later" },
+				     s->mail->from, address, "over quota");
+	return false;
 }
 
 static bool add_remote(struct session *s, const struct address *to, struct str address,
@@ -216,9 +234,9 @@ static bool add_recipient(struct session *s, const struct address *to, struct st
 	struct err e = { 0 };
 	switch (find(s, to, &found, &e)) {
 	case FOUND:
-		return add_local(s, address, &found, false, why);
+		return add_local(s, address, &found, false, params, why);
 	case FOUND_ALIAS:
-		return add_local(s, address, &found, true, why);
+		return add_local(s, address, &found, true, params, why);
 	case NOT_OURS:
 		return add_remote(s, to, address, params, why);
 	case NO_SUCH_USER:

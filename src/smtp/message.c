@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mail/mime.h"
+#include "mail/preview.h"
 #include "smtp/session.h"
 #include <stdio.h>
 
@@ -11,9 +12,11 @@ struct reply smtp_answer(struct session *s, const struct reply *all)
 	const struct mail *m = s->mail;
 	for (size_t i = 0; s->conf->kind == SMTP_LMTP && i < m->nrcpts; i++) { /* RFC 2033 4.2 */
 		static const struct reply gone = { 550, "5.1.1", "No such user here" };
-		struct reply own = m->rcpts[i].code ? smtp_sandbox_reply(m->rcpts[i].code) : gone;
+		static const struct reply full = { 452, "4.2.2", "Mailbox full, please try again later" };
+		const struct rcpt *rcpt = &m->rcpts[i];
+		struct reply own = rcpt->code ? smtp_sandbox_reply(rcpt->code) : rcpt->full ? full : gone;
 		bool ok = all->code == 250;
-		reply_write(s->io, ok && (m->rcpts[i].code || m->rcpts[i].gone) ? &own : all);
+		reply_write(s->io, ok && (rcpt->code || rcpt->full || rcpt->gone) ? &own : all);
 		r = REPLY_SENT;
 	}
 	smtp_mail_end(s);
@@ -66,7 +69,9 @@ static bool index_make(struct session *s, struct reply *why)
 	struct err e;
 	bool ok = stage_all(&m->stage, &bytes, &all, &e);
 	if (ok) {
-		mime_index_write(&b, mime_parse(all, &s->arena));
+		struct part *root = mime_parse(all, &s->arena);
+		preview_make(root, all, &s->arena);
+		mime_index_write(&b, root);
 		m->index = str_dup(&s->arena, buf_str(&b));
 		ok = !arena_full(&s->arena) || err_set(&e, ERR_TEMP, "the structure of the message is too large");
 	}
@@ -140,16 +145,57 @@ static bool drop_gone(struct session *s)
 	return m->ntargets < before;
 }
 
+static bool all_full(const struct mail *m, const struct rcpt *r)
+{
+	size_t n = 0, full = 0;
+	for (size_t i = 0; i < m->ntargets; i++) {
+		bool his = m->targets[i].recipient.p == r->address.p;
+		n += his;
+		full += his && m->targets[i].over_quota;
+	}
+	return n > 0 && full == n;
+}
+
+static bool is_told_full(struct session *s, const struct target *t)
+{
+	return rcpt_of(s->mail, t)->full;
+}
+
+/* Who is full now was not at RCPT, or is one of many behind an alias. In LMTP a recipient can be told so alone.
+ * In SMTP one reply is for all: if all are full it says so; else who is full must not cost the others their mail, nor
+ * be forgotten, so his copy becomes a queue row in the same commit. False: nothing can be set aside. */
+static bool set_full_aside(struct session *s)
+{
+	struct mail *m = s->mail;
+	size_t n = 0, told = m->ntargets;
+	for (size_t i = 0; s->conf->kind == SMTP_LMTP && i < m->nrcpts; i++)
+		m->rcpts[i].full = m->rcpts[i].full || all_full(m, &m->rcpts[i]);
+	drop_targets(m, is_told_full, s);
+	told -= m->ntargets;
+	for (size_t i = 0; i < m->ntargets; i++)
+		n += m->targets[i].over_quota;
+	for (size_t i = 0; i < m->ntargets && n < m->ntargets; i++) {
+		struct target *t = &m->targets[i];
+		if (!t->over_quota)
+			continue;
+		t->waits = true;
+		log_info("smtp.full", KVZ("at", "commit"), KVZ("id", m->id), KV("to", t->recipient),
+			 KVN("account", t->account), KVZ("do", "it waits in the queue"));
+	}
+	return told > 0 || (n > 0 && n < m->ntargets);
+}
+
 static bool commit(struct session *s, struct err *e)
 {
 	struct mail *m = s->mail;
-	struct delivery d = { .stage = &m->stage, .index = m->index, .targets = m->targets, .n = m->ntargets };
-	if (m->ntargets == 0 || deliver(s->conf->store, &d, e))
-		return true;
-	if (e->kind != ERR_PERM || !drop_gone(s))
-		return false;
-	d.n = m->ntargets;
-	return d.n == 0 || deliver(s->conf->store, &d, e);
+	/* Each turn has fewer targets, or fewer that want room. */
+	for (;;) {
+		struct delivery d = { .stage = &m->stage, .index = m->index, .targets = m->targets, .n = m->ntargets };
+		if (m->ntargets == 0 || deliver(s->conf->store, &d, e))
+			return true;
+		if (!(e->kind == ERR_PERM && drop_gone(s)) && !(e->kind == ERR_QUOTA && set_full_aside(s)))
+			return false;
+	}
 }
 
 static void log_accepted(struct session *s)

@@ -15,6 +15,10 @@ struct reply reply_make(unsigned code, const char *status, const char *fmt, ...)
 
 struct reply reply_trouble(const char *what, const char *id, const struct err *e)
 {
+	if (e->kind == ERR_QUOTA) { /* no trouble of ours */
+		log_info("smtp.full", KVZ("at", what), KVZ("id", id), KVZ("why", e->text));
+		return (struct reply){ 452, "4.2.2", "Mailbox full, please try again later" };
+	}
 	log_error("smtp.trouble", KVZ("at", what), KVZ("id", id), KVZ("error", e->text));
 	if (e->kind == ERR_FULL)
 		return (struct reply){ 452, "4.3.1", "No room for mail now, please try again later" };

@@ -34,6 +34,7 @@ struct rcpt {
 	struct str address; /* as given; the same pointer for the same address */
 	unsigned code;      /* sandbox: the code it asks for; else 0 */
 	bool gone;          /* its accounts were removed before the commit */
+	bool full;          /* LMTP: they have no room */
 };
 struct mail {
 	char id[MAIL_ID + 1];

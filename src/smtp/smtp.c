@@ -129,6 +129,7 @@ static struct next trouble(struct session *s, enum trouble why)
 		break;
 	case TROUBLE_NONE:
 	case TROUBLE_EOF:
+	case TROUBLE_GARBLED:
 		break;
 	}
 	if (what)

@@ -30,11 +30,17 @@ struct address_rules {
 	size_t ndomains;
 };
 
+/* What the account may hold in all its mailboxes, and what it holds. */
+struct quota {
+	uint64_t octets_max, messages_max; /* 0 = no limit */
+	uint64_t octets, messages;
+};
 struct account {
 	int64_t id;
 	struct str name;
 	bool disabled;
 	int64_t created_wall_ms;
+	struct quota quota;
 };
 enum found { FOUND, FOUND_ALIAS, NOT_OURS, NO_SUCH_USER, FOUND_ERROR };
 struct found_address {
@@ -59,6 +65,27 @@ bool account_find(struct store *st, struct str name, struct arena *a, struct acc
 		  struct err *e); /* ERR_PERM: no such account */
 bool account_get(struct store *st, int64_t id, struct arena *a, struct account *out, struct err *e);
 bool account_list(struct store *st, struct arena *a, struct account **out, size_t *n, struct err *e);
+/* Quota. Usage is kept in the account's row by every unit that adds or removes messages, so asking costs one row. */
+bool account_quota(struct store *st, int64_t id, struct quota *out, struct err *e);
+bool account_quota_set(struct store *st, struct str name, uint64_t octets_max, uint64_t messages_max, struct err *e);
+/* Would one more message of so many octets fit?  ERR_QUOTA says what is full. Asked at RCPT and before APPEND's "+";
+ * the commit asks again. */
+bool account_room(struct store *st, int64_t id, uint64_t octets, struct err *e);
+bool quota_room(const struct quota *q, uint64_t octets, struct err *e); /* the same, of what was read before */
+/* Of one expression of the junk rules. What can take for ever is refused: \1, {n,m}, and + behind ) * + ? */
+#define JUNK_RULE_OCTETS 500
+/* When mail is delivered, moved or copied into a mailbox, its name decides on $Junk and $NotJunk: POSIX extended
+ * regular expressions over the name in lower case, the first that matches in the order junk, neutral, notjunk; an empty
+ * `notjunk` matches all that is left, the other two match nothing when empty. The mailbox with the special use \Junk is
+ * junk by any name. One keyword comes, the other goes. Neutral: nothing comes, and only the keyword goes that the
+ * mailbox it came from stands for by these rules; what a person has set stays. Off: never touched. */
+struct junk_rules {
+	bool on;
+	struct str junk, neutral, notjunk; /* "^(junk|spam)", "^(inbox|neutral|postmaster|dmarc|tlsrpt|rejects)", "" */
+};
+bool account_junk_rules(struct store *st, int64_t id, struct arena *a, struct junk_rules *out, struct err *e);
+bool account_junk_rules_set(struct store *st, struct str name, const struct junk_rules *rules,
+			    struct err *e); /* ERR_PERM: which expression does not compile, and why */
 bool account_remove(struct store *st, struct str name, struct err *e); /* and its mail, in a series of units */
 bool account_disable(struct store *st, struct str name, bool disabled, struct err *e);
 

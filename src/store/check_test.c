@@ -164,6 +164,8 @@ static void test_collect_half(void **state)
 	put(account, "INBOX", "one");
 	put(account, "INBOX", "two");
 	sql("DELETE FROM msg; UPDATE mailbox SET messages = 0, unseen = 0, octets = 0;"
+	    "UPDATE account SET messages = 0, octets = 0;"
+	    "INSERT INTO forgotten SELECT id, 1, 2 FROM mailbox WHERE name = 'INBOX';"
 	    "UPDATE content SET dead = 1, data = NULL WHERE id = 1; INSERT INTO garbage VALUES (2)");
 	must(store_collect(st, &contents, &files, &e));
 	check_clean();

@@ -24,6 +24,7 @@ struct stage {
 	struct sink sink; /* give &stage->sink to the pen */
 	uint64_t size;    /* octets so far */
 	uint64_t max;     /* octets allowed; past it add() says false and err is ERR_PERM "too large" */
+	bool tight;       /* as if memory were: above 16 KiB in a file. To be said before the first octet */
 	struct err err;   /* why add() said false: ERR_PERM too large, ERR_FULL, ERR_TEMP */
 	/* what follows is content.c's */
 	struct store *st;
@@ -43,5 +44,21 @@ void stage_drop(struct stage *s);
 
 /* All octets of a stored content, checksum verified.  ERR_TEMP when damaged (the log names it). */
 bool content_read(struct store *st, int64_t content_id, struct arena *a, struct str *bytes, struct err *e);
+/* The same in pieces, so that a large one need not be in memory: a reader belongs to one thread, and holds one frame.
+ * What it has opened it can read to the end, whatever is expunged meanwhile. NULL: `e` says why. */
+struct content_reader;
+struct content_reader *content_open(struct store *st, int64_t content_id, struct err *e);
+/* The octets from `from` on that stand in one frame with it, checksum verified; empty at the end; valid until the next
+ * piece. */
+bool content_piece(struct content_reader *r, uint64_t from, struct str *bytes, struct err *e);
+/* Do all frames up to octet `to` stand in the file, as far as their headers and its length say? Octets are neither read
+ * nor verified: it costs a few system calls for each frame, so that most damage shows before the first octet is given
+ * away. From the last piece on. */
+bool content_there(struct content_reader *r, uint64_t to, struct err *e);
+void content_close(struct content_reader *r); /* NULL is fine */
+/* Octets [from, to) of it, clamped.  Of a content in a file only the frames that hold them are read: what a client
+ * fetches in pieces costs no more than fetching it whole. */
+bool content_range(struct store *st, int64_t content_id, uint64_t from, uint64_t to, struct arena *a, struct str *bytes,
+		   struct err *e);
 /* Only the MIME index that was given at delivery (mail/mime.h wrote it). */
 bool content_index(struct store *st, int64_t content_id, struct arena *a, struct str *index, struct err *e);

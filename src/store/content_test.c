@@ -97,6 +97,122 @@ static void test_sizes(void **state)
 	check_clean();
 }
 
+/* Every way to ask for a range gives what stands there. */
+static void ranges(struct str bytes, int64_t id)
+{
+	struct str back;
+	struct arena mine = { 0 };
+	const uint64_t at[] = { 0, 1, 65535, 65536, STAGE_SPILL - 1, STAGE_SPILL, bytes.n / 2, bytes.n - 1, bytes.n };
+	const uint64_t lengths[] = { 0, 1, 4096, 65536, 300000, bytes.n, UINT32_MAX };
+	for (size_t i = 0; i < sizeof at / sizeof *at; i++)
+		for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++) {
+			must(content_range(st, id, at[i], at[i] + lengths[k], &mine, &back, &e));
+			assert_str(back, str_sub(bytes, (size_t)at[i], (size_t)(at[i] + lengths[k])));
+		}
+	arena_reset(&mine);
+	for (uint64_t from = 0; from < bytes.n; from += 65536) { /* as clients fetch large messages */
+		must(content_range(st, id, from, from + 65536, &mine, &back, &e));
+		assert_str(back, str_sub(bytes, (size_t)from, (size_t)from + 65536));
+		arena_reset(&mine);
+	}
+}
+
+static void test_ranges(void **state)
+{
+	(void)state;
+	static const size_t sizes[] = { 70000, STAGE_SPILL, 3000001 };
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+		for (int random = 0; random < 2; random++) {
+			struct err put_e;
+			struct str bytes = text(sizes[i], random);
+			ranges(bytes, content_of(put_err(account, "INBOX", bytes, 0, &put_e)));
+		}
+}
+
+/* Tight memory makes many small frames; what was opened stays readable when its file goes. */
+static void test_reader(void **state)
+{
+	(void)state;
+	struct err put_e;
+	struct str bytes = text(500000, true), piece;
+	char command[200];
+	store_close(st);
+	open_conf((struct store_conf){ .staging = 1 });
+	int64_t id = content_of(put_err(account, "INBOX", bytes, 0, &put_e));
+	assert_int_equal(files_now(), 1);
+	ranges(bytes, id);
+	struct content_reader *r = content_open(st, id, &e);
+	assert_non_null(r);
+	snprintf(command, sizeof command, "find %s/content -type f -delete", dir);
+	assert_int_equal(system(command), 0);
+	for (size_t at = 0; at < bytes.n; at += piece.n) {
+		must(content_piece(r, at, &piece, &e));
+		assert_true(piece.n > 0 && piece.n <= STAGE_SPILL);
+		assert_str(piece, str_sub(bytes, at, at + piece.n));
+	}
+	must(content_piece(r, bytes.n, &piece, &e));
+	assert_int_equal(piece.n, 0);
+	content_close(r);
+	assert_null(content_open(st, id, &e));
+	assert_null(content_open(st, 999, &e));
+}
+
+/* What lies before the damage can be read, the damage never. */
+static void test_damaged_range(void **state)
+{
+	(void)state;
+	char command[200];
+	struct err put_e;
+	struct str bytes = text(2 << 20, true), back;
+	int64_t id = content_of(put_err(account, "INBOX", bytes, 0, &put_e));
+	snprintf(command, sizeof command,
+		 "f=$(find %s/content -type f) && printf X | dd of=$f bs=1 seek=1500000 conv=notrunc 2>/dev/null", dir);
+	assert_int_equal(system(command), 0);
+	must(content_range(st, id, 0, 1000000, &a, &back, &e));
+	assert_str(back, str_sub(bytes, 0, 1000000));
+	must_fail(content_range(st, id, 1499000, 1501000, &a, &back, &e), ERR_TEMP);
+	must_fail(content_range(st, id, 0, bytes.n, &a, &back, &e), ERR_TEMP);
+	snprintf(command, sizeof command, "truncate -s 1000000 $(find %s/content -type f)", dir);
+	assert_int_equal(system(command), 0);
+	must_fail(content_range(st, id, 1200000, 1200001, &a, &back, &e), ERR_TEMP);
+	must(content_range(st, id, 0, 500000, &a, &back, &e));
+}
+
+/* What shows before the first octet is given away: that frames are missing, or no frames. */
+static void test_there(void **state)
+{
+	(void)state;
+	static const char *const spoil[] = {
+		"true", "truncate -s 2000000 $f", "truncate -s -1 $f",
+		"dd if=/dev/zero of=$f bs=1 count=8 conv=notrunc 2>/dev/null seek=$(LC_ALL=C grep"
+		" -obUaP '\\x28\\xb5\\x2f\\xfd' $f | tail -n 1 | cut -d: -f1)"
+	};
+	char command[300];
+	struct err put_e;
+	struct str bytes = text(2 << 20, true), piece;
+	int64_t id = content_of(put_err(account, "INBOX", bytes, 0, &put_e));
+	snprintf(command, sizeof command, "f=$(find %s/content -type f); cp $f %s/kept", dir, dir);
+	assert_int_equal(system(command), 0);
+	for (size_t i = 0; i < sizeof spoil / sizeof *spoil; i++) {
+		snprintf(command, sizeof command, "f=$(find %s/content -type f); cp %s/kept $f; %s", dir, dir,
+			 spoil[i]);
+		assert_int_equal(system(command), 0);
+		struct content_reader *r = content_open(st, id, &e);
+		assert_non_null(r);
+		must(content_there(r, 1, &e));
+		must(content_piece(r, 100000, &piece, &e));
+		must(content_there(r, 1000000, &e));
+		assert_true(content_there(r, bytes.n, &e) == (i == 0));
+		must_fail(content_there(r, bytes.n + 1, &e), ERR_TEMP);
+		must(content_piece(r, 100000, &piece, &e));
+		content_close(r);
+	}
+	struct content_reader *small = content_open(st, content_of(put(account, "INBOX", "small")), &e);
+	must(content_there(small, 5, &e));
+	must_fail(content_there(small, 6, &e), ERR_TEMP);
+	content_close(small);
+}
+
 static void test_pressure(void **state)
 {
 	(void)state;
@@ -127,6 +243,27 @@ static void test_drop_safely(void **state)
 	stage_drop(&s);
 	stage_drop(&s);
 	stage_drop(&zero);
+}
+
+static void test_tight(void **state)
+{
+	(void)state;
+	struct str bytes = text(100000, true), back;
+	for (unsigned tight = 0; tight < 2; tight++)
+		for (size_t n = 16000; n <= 100000; n += 84000) {
+			struct stage s;
+			struct target t = { .account = account, .mailbox = STR("INBOX"), .prefix = STR_NONE };
+			struct delivery d = { .stage = &s, .index = STR_NONE, .targets = &t, .n = 1 };
+			stage_open(&s, st, bytes.n);
+			s.tight = tight;
+			must(stage_add(&s, str_sub(bytes, 0, n)));
+			must(deliver(st, &d, &e));
+			stage_drop(&s);
+			must(content_read(st, content_of(t.uid), &a, &back, &e));
+			assert_str(back, str_sub(bytes, 0, n));
+			assert_int_equal(files_now(), tight && n > 16384 ? 1 : 0);
+		}
+	check_clean();
 }
 
 static void test_too_large(void **state)
@@ -201,8 +338,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_sizes, setup_account, teardown),
+		cmocka_unit_test_setup_teardown(test_ranges, setup_account, teardown),
+		cmocka_unit_test_setup_teardown(test_reader, setup_account, teardown),
+		cmocka_unit_test_setup_teardown(test_damaged_range, setup_account, teardown),
+		cmocka_unit_test_setup_teardown(test_there, setup_account, teardown),
 		cmocka_unit_test_setup_teardown(test_pressure, setup_account, teardown),
 		cmocka_unit_test_setup_teardown(test_drop_safely, setup_account, teardown),
+		cmocka_unit_test_setup_teardown(test_tight, setup_account, teardown),
 		cmocka_unit_test_setup_teardown(test_too_large, setup_account, teardown),
 		cmocka_unit_test_setup_teardown(test_dropped, setup_account, teardown),
 		cmocka_unit_test_setup_teardown(test_no_room, setup_account, teardown),

@@ -4,7 +4,8 @@
  * UIDVALIDITY is never given twice for one name; every change of a message
  * (arrival, flags, expunge) takes the next modseq of its account, so "what
  * changed since" is a range (RFC 7162).  Expunged UIDs are remembered with the
- * modseq that removed them.
+ * modseq that removed them, the last EXPUNGED_MAX records of a mailbox.  What is older is
+ * forgotten: who asks about an older modseq is told all UIDs that are not there.
  *
  * Rows are read in pages (MSG_PAGE); writes on many messages are a series of
  * units that can stop between any two: the functions say how far they came.
@@ -14,7 +15,8 @@
 #include "base/arena.h"
 #include "base/err.h"
 
-#define MSG_PAGE 256
+#define MSG_PAGE     256
+#define EXPUNGED_MAX 10000
 
 struct store;
 struct stage;
@@ -49,6 +51,9 @@ struct msg {
 	uint32_t prefix_size;
 	int64_t content_id;
 	struct str prefix; /* only when asked for */
+	/* msg_page_with: */
+	struct str index, content;
+	bool have_content;
 };
 
 /* Mailboxes.  Names are checked (no empty levels, no control characters, 500 octets, 20 levels): ERR_PERM says why. */
@@ -67,6 +72,23 @@ bool mailbox_subscribe(struct store *st, int64_t account, struct str name, bool 
 		       struct err *e); /* also of names that do not exist (RFC 3501 6.3.6) */
 bool mailbox_subscriptions(struct store *st, int64_t account, struct arena *a, struct str **names, size_t *n,
 			   struct err *e);
+bool mailbox_set_use(struct store *st, int64_t account, struct str name, enum special_use use, struct err *e);
+/* Annotations (RFC 5464): of a mailbox, or of the account when mailbox is 0. Names lower-case; `nil` removes.
+ * At most ANNOTATIONS_MAX of each, ANNOTATION_OCTETS each, and a bound for the account with all its mailboxes:
+ * ERR_PERM says which bound. All of `values` are set, or none. */
+#define ANNOTATIONS_MAX        100
+#define ANNOTATION_NAME        500 /* octets */
+#define ANNOTATION_OCTETS      (64u << 10)
+#define ANNOTATIONS_ALL        1000
+#define ANNOTATIONS_ALL_OCTETS (4 << 20)
+struct annotation {
+	struct str name, value;
+	bool nil; /* no value, which is not the empty one */
+};
+bool annotation_list(struct store *st, int64_t account, int64_t mailbox, struct arena *a, struct annotation **out,
+		     size_t *n, struct err *e);
+bool annotation_set(struct store *st, int64_t account, int64_t mailbox, const struct annotation *values, size_t n,
+		    struct err *e);
 /* All UIDs as runs, for a session's sequence-number map; and the highest modseq they were read at. */
 struct uid_run {
 	uint32_t first, count;
@@ -77,15 +99,24 @@ bool mailbox_uids(struct store *st, int64_t mailbox, struct arena *a, struct uid
 bool mailbox_claim_recent(struct store *st, int64_t mailbox, uint32_t *from, struct err *e);
 /* UID of the first message without \Seen, 0 = none. */
 bool mailbox_first_unseen(struct store *st, int64_t mailbox, uint32_t *uid, struct err *e);
+/* What an expunge of all that is \Deleted would free. */
+bool mailbox_deleted_octets(struct store *st, int64_t mailbox, uint64_t *octets, struct err *e);
 /* Every keyword in use in the mailbox. */
 bool mailbox_keywords(struct store *st, int64_t mailbox, struct arena *a, struct str **out, size_t *n, struct err *e);
 
 /* Messages with from <= uid <= to, at most MSG_PAGE, ascending. */
 bool msg_page(struct store *st, int64_t mailbox, uint32_t from, uint32_t to, bool with_prefix, struct arena *a,
 	      struct msg **out, size_t *n, struct err *e);
+/* The same with more of each message in one read: its prefix, the MIME index of its content, and the content itself
+ * when it is small and whole (have_content; else ask content.h). A page ends early when that is much: *more, go on
+ * behind the last of it. */
+enum msg_with { WITH_PREFIX = 1, WITH_INDEX = 2, WITH_CONTENT = 4 };
+#define MSG_PAGE_OCTETS (1u << 20)
+bool msg_page_with(struct store *st, int64_t mailbox, uint32_t from, uint32_t to, unsigned with, struct arena *a,
+		   struct msg **out, size_t *n, bool *more, struct err *e);
 /* What changed after `modseq`: changed or new messages (a page, ascending by modseq), and expunged UIDs (all of them,
- * ascending, at most as many as were ever there). `now` = the mailbox row in the same snapshot; *more when the page was
- * full (go on from the last modseq). */
+ * ascending, at most as many as were ever there; when some are forgotten: all UIDs below uidnext that are not there).
+ * `now` = the mailbox row in the same snapshot; *more when the page was full (go on from the last modseq). */
 struct msg_changes {
 	struct msg *msgs;
 	size_t nmsgs;
@@ -105,14 +136,18 @@ struct target {
 	struct str prefix; /* Return-Path, Delivered-To, Received: per recipient */
 	unsigned flags;
 	struct str keywords; /* blank-separated */
-	bool must_exist;     /* APPEND, COPY: ERR_PERM "TRYCREATE" instead of creating it */
-	/* ... or, when account is 0, a queue row */
+	bool must_exist;     /* APPEND: ERR_PERM "TRYCREATE" instead of creating it */
+	bool as_given;       /* APPEND, import: the junk rules leave its keywords alone */
+	bool beyond_quota;   /* the administrator's import: not refused for the quota */
+	/* ... or, when account is 0 or `waits`, a queue row; one that waits is for that mailbox, not for an address */
+	bool waits;
 	struct str sender, recipient; /* paths without <>, sender may be empty */
 	struct str dsn;               /* ENVID, RET, NOTIFY, ORCPT as "KEY=value" words; kept for the queue */
 	int64_t due_wall_ms;
 	/* results */
 	uint32_t uid, uidvalidity;
 	int64_t queue_id;
+	bool over_quota; /* ERR_QUOTA: it was this one, among others perhaps */
 };
 struct delivery {
 	struct stage *stage;      /* the content, sealed or not */
@@ -120,9 +155,19 @@ struct delivery {
 	int64_t internal_wall_ms; /* 0 = now */
 	struct target *targets;
 	size_t n;
+	/* REPLACE (RFC 8508 3.4: APPEND, STORE \Deleted and UID EXPUNGE as one): in the same commit this message goes.
+	 * The new one takes its UID and modseq first. If the old one is gone meanwhile, the new one is stored all the
+	 * same, as UID EXPUNGE would have found nothing: what its owner wrote is not lost. Quota: the net. 0 = none. */
+	int64_t replaces_mailbox;
+	uint32_t replaces_uid;
 };
-/* All targets or none; true only after COMMIT.  Rings the bell of every account and of the queue. */
+/* All targets or none; true only after COMMIT.  Rings the bell of every account and of the queue.
+ * ERR_QUOTA: one account or several have no room (`over_quota` of their targets); nothing is written. */
 bool deliver(struct store *st, struct delivery *d, struct err *e);
+/* MULTIAPPEND, import: several contents in one commit, all or none. At most DELIVER_MAX contents, and 500 contents and
+ * targets together: ERR_PERM. */
+#define DELIVER_MAX 100
+bool deliver_all(struct store *st, struct delivery *const *all, size_t n, struct err *e);
 
 enum flag_op { FLAGS_SET, FLAGS_ADD, FLAGS_REMOVE };
 /* On the listed UIDs (ascending) that exist and whose modseq <= `unchanged_since` (0 = any). Those that were newer are

@@ -85,6 +85,44 @@ static void test_tree(void **state)
 	check_clean();
 }
 
+/* What is inside comes along, or nothing does. */
+static void test_rename_inside(void **state)
+{
+	(void)state;
+	must(mailbox_create(st, account, STR("r/k"), USE_NONE, &e));
+	must(mailbox_create(st, account, STR("p/k"), USE_NONE, &e));
+	must(mailbox_delete(st, account, STR("p"), &e));
+	must_fail(mailbox_rename(st, account, STR("r"), STR("p"), &e), ERR_PERM);
+	assert_non_null(strstr(e.text, "p/k is there already"));
+	must(mailbox_create(st, account, STR("1/2/3/4/5/6/7/8/9/10/11/12/13/14/15/16/17/18/19/20"), USE_NONE, &e));
+	must_fail(mailbox_rename(st, account, STR("1"), STR("0/1"), &e), ERR_PERM);
+	assert_non_null(strstr(e.text, "inside: a mailbox name may have 20 levels"));
+	assert_strz(box_now(box_id(account, "1/2")).name, "1/2");
+	/* upwards: names that others inside have until they move themselves */
+	must(mailbox_create(st, account, STR("u/v/v/v"), USE_NONE, &e));
+	must(mailbox_delete(st, account, STR("u"), &e));
+	must(mailbox_rename(st, account, STR("u/v"), STR("u"), &e));
+	box_id(account, "u/v/v");
+	check_clean();
+}
+
+/* A list of names that a client could make grow by renaming there and back. */
+static void test_rename_subscriptions(void **state)
+{
+	struct str *names;
+	size_t n;
+	(void)state;
+	for (int i = 0; i < 40; i++) {
+		must(mailbox_create(st, account, str_fmt(&a, "t/%d", i), USE_NONE, &e));
+		must(mailbox_subscribe(st, account, str_fmt(&a, "t/%d", i), true, &e));
+	}
+	for (int i = 0; i < 260; i++)
+		must(mailbox_rename(st, account, i ? str_fmt(&a, "t%d", i) : STR("t"), str_fmt(&a, "t%d", i + 1), &e));
+	must(mailbox_subscriptions(st, account, &a, &names, &n, &e));
+	assert_int_equal(n, 10000);
+	check_clean();
+}
+
 static void test_uses_and_subscriptions(void **state)
 {
 	(void)state;
@@ -96,6 +134,14 @@ static void test_uses_and_subscriptions(void **state)
 	assert_true(m->subscribed);
 	must_fail(mailbox_create(st, account, STR("Sent 2"), USE_SENT, &e), ERR_PERM);
 	must(mailbox_create(st, account, STR("All"), USE_ALL, &e));
+	must_fail(mailbox_set_use(st, account, STR("All"), USE_SENT, &e), ERR_PERM);
+	must_fail(mailbox_set_use(st, account, STR("none"), USE_SENT, &e), ERR_PERM);
+	must(mailbox_set_use(st, account, STR("All"), USE_ALL, &e));
+	must(mailbox_set_use(st, account, STR("Sent"), USE_NONE, &e));
+	must(mailbox_set_use(st, account, STR("All"), USE_SENT, &e));
+	assert_int_equal(box_now(box_id(account, "All")).use, USE_SENT);
+	must(mailbox_set_use(st, account, STR("All"), USE_NONE, &e));
+	must(mailbox_set_use(st, account, STR("Sent"), USE_SENT, &e));
 	must(mailbox_subscribe(st, account, STR("not there"), true, &e));
 	must(mailbox_subscribe(st, account, STR("not there"), true, &e));
 	must(mailbox_subscribe(st, account, STR("inbox"), false, &e));
@@ -278,7 +324,7 @@ static void test_copy(void **state)
 	size_t n;
 	must(msg_page(st, sent, 4, 4, true, &a, &m, &n, &e));
 	assert_true(n == 1 && m->flags == MSG_SEEN);
-	assert_strz(m->keywords, "Word");
+	assert_strz(m->keywords, "$NotJunk Word"); /* Sent: by the junk rules */
 	assert_strz(m->prefix, "Return-Path: <>\r\n");
 	must(msg_copy(st, inbox, runs_of(1, 2000), 1, box_id(other, "INBOX"), true, &a, &c, &e));
 	assert_int_equal(box_now(inbox).messages, 0);
@@ -398,6 +444,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_names, setup_account, teardown),
 		cmocka_unit_test_setup_teardown(test_tree, setup_account, teardown),
+		cmocka_unit_test_setup_teardown(test_rename_inside, setup_account, teardown),
+		cmocka_unit_test_setup_teardown(test_rename_subscriptions, setup_account, teardown),
 		cmocka_unit_test_setup_teardown(test_uses_and_subscriptions, setup_account, teardown),
 		cmocka_unit_test_setup_teardown(test_inbox_rename, setup_account, teardown),
 		cmocka_unit_test_setup_teardown(test_deliver, setup_account, teardown),

@@ -21,6 +21,8 @@ struct queue_row {
 	int64_t created_wall_ms, due_wall_ms;
 	uint32_t attempts;
 	uint64_t size;
+	int64_t account; /* not 0: it waits for room in a mailbox of ours, by no address; it may be gone meanwhile */
+	struct str mailbox;
 };
 bool queue_list(struct store *st, int64_t after_id, size_t max, struct arena *a, struct queue_row **out, size_t *n,
 		struct err *e);

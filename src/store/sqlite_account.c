@@ -2,10 +2,11 @@
 
 #include "store/bell.h"
 #include "store/mailbox_name.h"
+#include "store/sqlite_account.h"
 #include "store/sqlite_box.h"
 #include "store/sqlite_store.h"
 
-#define ACCOUNT_COLUMNS "SELECT id, name, disabled, created_ms FROM account "
+#define ACCOUNTS "SELECT " ACCOUNT_COLUMNS " FROM account a "
 
 static bool name_right(struct str name, struct err *e)
 {
@@ -17,9 +18,16 @@ static bool name_right(struct str name, struct err *e)
 	return right || err_set(e, ERR_PERM, "an account's name is 1 to 64 characters of a-z 0-9 . _ -");
 }
 
-static struct account account_row(const struct rows *r, struct arena *a)
+struct account account_row(const struct rows *r, struct arena *a)
 {
-	return (struct account){ row_num(r, 0), row_dup(r, 1, a), row_num(r, 2) != 0, row_num(r, 3) };
+	return (struct account){
+		.id = row_num(r, 0),
+		.name = row_dup(r, 1, a),
+		.disabled = row_num(r, 2) != 0,
+		.created_wall_ms = row_num(r, 3),
+		.quota = { (uint64_t)row_num(r, 4), (uint64_t)row_num(r, 5), (uint64_t)row_num(r, 6),
+			   (uint64_t)row_num(r, 7) },
+	};
 }
 
 struct account_unit {
@@ -80,8 +88,8 @@ bool account_add(struct store *st, struct str name, int64_t *id, struct err *e)
 static bool unit_find(struct tx *tx, void *arg, struct err *e)
 {
 	struct account_unit *u = arg;
-	struct rows r = u->name.n ? sql_rows(tx, ACCOUNT_COLUMNS "WHERE name = ?1", TEXT(u->name))
-				  : sql_rows(tx, ACCOUNT_COLUMNS "WHERE id = ?1", NUM(u->id));
+	struct rows r = u->name.n ? sql_rows(tx, ACCOUNTS "WHERE a.name = ?1", TEXT(u->name))
+				  : sql_rows(tx, ACCOUNTS "WHERE a.id = ?1", NUM(u->id));
 	u->n = row_next(&r);
 	if (u->n)
 		u->one = account_row(&r, u->a);
@@ -111,7 +119,7 @@ bool account_get(struct store *st, int64_t id, struct arena *a, struct account *
 static bool unit_list(struct tx *tx, void *arg, struct err *e)
 {
 	struct account_unit *u = arg;
-	struct rows r = sql_rows(tx, ACCOUNT_COLUMNS "ORDER BY name");
+	struct rows r = sql_rows(tx, ACCOUNTS "ORDER BY a.name");
 	while (row_next(&r)) {
 		u->all = arena_grow(u->a, u->all, &u->cap, u->n + 1, sizeof *u->all);
 		u->all[u->n++] = account_row(&r, u->a);
@@ -159,6 +167,7 @@ static bool unit_remove(struct tx *tx, void *arg, struct err *e)
 	return sql_run(tx, e, "DELETE FROM address WHERE account_id = ?1", NUM(u->id)) &&
 	       sql_run(tx, e, "DELETE FROM alias WHERE account_id = ?1", NUM(u->id)) &&
 	       sql_run(tx, e, "DELETE FROM subscription WHERE account_id = ?1", NUM(u->id)) &&
+	       sql_run(tx, e, "DELETE FROM annotation WHERE account_id = ?1", NUM(u->id)) &&
 	       sql_run(tx, e, "UPDATE mailbox SET account_id = 0, name = 'dropped/' || id WHERE account_id = ?1",
 		       NUM(u->id)) &&
 	       sql_run(tx, e, "DELETE FROM account WHERE id = ?1", NUM(u->id));

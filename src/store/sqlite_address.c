@@ -1,6 +1,7 @@
 #include "store/account.h"
 
 #include "store/mailbox_name.h"
+#include "store/sqlite_account.h"
 #include "store/sqlite_store.h"
 
 #define ALIAS_MEMBERS 1000
@@ -57,11 +58,10 @@ static struct str postmaster_of_all(const struct address_rules *rules)
 /* An account that the configuration names. That it is not there is the operator's mistake, not the sender's. */
 static enum found to_account(struct tx *tx, struct lookup *l, struct str name, struct err *e)
 {
-	struct rows r = sql_rows(tx, "SELECT id, name, disabled, created_ms FROM account WHERE name = ?1", TEXT(name));
+	struct rows r = sql_rows(tx, "SELECT " ACCOUNT_COLUMNS " FROM account a WHERE a.name = ?1", TEXT(name));
 	bool there = row_next(&r);
 	if (there)
-		l->out->account = (struct account){ row_num(&r, 0), row_dup(&r, 1, l->a), row_num(&r, 2) != 0,
-						    row_num(&r, 3) };
+		l->out->account = account_row(&r, l->a);
 	l->out->mailbox = STR("INBOX");
 	if (!rows_end(&r, e))
 		return FOUND_ERROR;
@@ -74,14 +74,13 @@ static enum found to_account(struct tx *tx, struct lookup *l, struct str name, s
 static enum found to_address(struct tx *tx, struct lookup *l, struct str local, struct err *e)
 {
 	struct rows r = sql_rows(tx,
-				 "SELECT a.id, a.name, a.disabled, a.created_ms, x.mailbox FROM address x"
+				 "SELECT " ACCOUNT_COLUMNS ", x.mailbox FROM address x"
 				 " JOIN account a ON a.id = x.account_id WHERE x.domain = ?1 AND x.local = ?2",
 				 TEXT(l->domain), TEXT(local));
 	bool there = row_next(&r);
 	if (there) {
-		l->out->account = (struct account){ row_num(&r, 0), row_dup(&r, 1, l->a), row_num(&r, 2) != 0,
-						    row_num(&r, 3) };
-		l->out->mailbox = row_dup(&r, 4, l->a);
+		l->out->account = account_row(&r, l->a);
+		l->out->mailbox = row_dup(&r, ACCOUNT_COLUMNS_N, l->a);
 	}
 	if (!rows_end(&r, e))
 		return FOUND_ERROR;
@@ -93,14 +92,13 @@ static enum found to_alias(struct tx *tx, struct lookup *l, struct str local, st
 	size_t cap = 0;
 	struct found_address *out = l->out;
 	struct rows r = sql_rows(tx,
-				 "SELECT a.id, a.name, a.disabled, a.created_ms FROM alias x"
+				 "SELECT " ACCOUNT_COLUMNS " FROM alias x"
 				 " JOIN account a ON a.id = x.account_id WHERE x.domain = ?1 AND x.local = ?2"
 				 " ORDER BY a.name",
 				 TEXT(l->domain), TEXT(local));
 	while (row_next(&r)) {
 		out->members = arena_grow(l->a, out->members, &cap, out->nmembers + 1, sizeof *out->members);
-		out->members[out->nmembers++] = (struct account){ row_num(&r, 0), row_dup(&r, 1, l->a),
-								  row_num(&r, 2) != 0, row_num(&r, 3) };
+		out->members[out->nmembers++] = account_row(&r, l->a);
 	}
 	out->mailbox = STR("INBOX");
 	if (!rows_end(&r, e))

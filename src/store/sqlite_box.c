@@ -7,9 +7,24 @@
 
 #define MAILBOXES_MAX 5000 /* of an account; a rename of its whole tree is one unit */
 
-#define BOX_COLUMNS                                                                            \
-	"SELECT m.id, m.account_id, m.uidvalidity, m.uidnext, m.modseq, m.messages, m.unseen," \
-	" m.deleted, m.octets, a.modseq FROM mailbox m JOIN account a ON a.id = m.account_id "
+#define BOX_COLUMNS                                                              \
+	"SELECT m.id, m.uidvalidity, m.uidnext, m.modseq, m.messages, m.unseen," \
+	" m.deleted, m.octets, m.expunged, m.unseen_from, m.use, " OWNER_COLUMNS \
+	" FROM mailbox m JOIN account a ON a.id = m.account_id "
+#define OWNER_COLUMNS \
+	"a.id, a.modseq, a.octets_max, a.messages_max, a.octets, a.messages, a.junk_rules, a.junk IS NOT NULL"
+
+static struct box_owner owner_row(const struct rows *r, int at)
+{
+	return (struct box_owner){
+		.id = row_num(r, at),
+		.modseq = (uint64_t)row_num(r, at + 1),
+		.quota = { (uint64_t)row_num(r, at + 2), (uint64_t)row_num(r, at + 3), (uint64_t)row_num(r, at + 4),
+			   (uint64_t)row_num(r, at + 5) },
+		.junk_on = row_num(r, at + 6) != 0,
+		.junk_own = row_num(r, at + 7) != 0,
+	};
+}
 
 static enum box_found box_row(struct rows *r, struct box *b, struct err *e)
 {
@@ -17,16 +32,19 @@ static enum box_found box_row(struct rows *r, struct box *b, struct err *e)
 	if (found) {
 		*b = (struct box){
 			.id = row_num(r, 0),
-			.own = { row_num(r, 1), (uint64_t)row_num(r, 9) },
-			.uidvalidity = (uint32_t)row_num(r, 2),
-			.uidnext = (uint32_t)row_num(r, 3),
-			.modseq = (uint64_t)row_num(r, 4),
-			.messages = row_num(r, 5),
-			.unseen = row_num(r, 6),
-			.deleted = row_num(r, 7),
-			.octets = row_num(r, 8),
+			.own = owner_row(r, 11),
+			.uidvalidity = (uint32_t)row_num(r, 1),
+			.uidnext = (uint32_t)row_num(r, 2),
+			.modseq = (uint64_t)row_num(r, 3),
+			.messages = row_num(r, 4),
+			.unseen = row_num(r, 5),
+			.deleted = row_num(r, 6),
+			.octets = row_num(r, 7),
+			.expunged = row_num(r, 8),
+			.unseen_from = (uint32_t)row_num(r, 9),
+			.use = (enum special_use)row_num(r, 10),
 		};
-		b->seq = &b->own;
+		b->owner = &b->own;
 	}
 	if (!rows_end(r, e))
 		return BOX_ERROR;
@@ -51,20 +69,30 @@ bool box_must(struct tx *tx, int64_t id, struct box *b, struct err *e)
 	return f == BOX_FOUND || (f == BOX_NONE && err_set(e, ERR_PERM, "the mailbox was deleted"));
 }
 
+bool box_owner_load(struct tx *tx, int64_t account, struct box_owner *o, struct err *e)
+{
+	struct rows r = sql_rows(tx, "SELECT " OWNER_COLUMNS " FROM account a WHERE a.id = ?1", NUM(account));
+	bool there = row_next(&r);
+	if (there)
+		*o = owner_row(&r, 0);
+	return rows_end(&r, e) && (there || err_set(e, ERR_PERM, "the account was removed"));
+}
+
 bool box_save(struct tx *tx, const struct box *b, struct err *e)
 {
+	const struct box_owner *o = b->owner;
 	return sql_run(tx, e,
 		       "UPDATE mailbox SET uidnext = ?2, modseq = ?3, messages = ?4, unseen = ?5, deleted = ?6,"
-		       " octets = ?7 WHERE id = ?1",
+		       " octets = ?7, expunged = ?8, unseen_from = ?9 WHERE id = ?1",
 		       NUM(b->id), NUM(b->uidnext), NUM(b->modseq), NUM(b->messages), NUM(b->unseen), NUM(b->deleted),
-		       NUM(b->octets)) &&
-	       sql_run(tx, e, "UPDATE account SET modseq = ?2 WHERE id = ?1", NUM(b->seq->account),
-		       NUM(b->seq->modseq));
+		       NUM(b->octets), NUM(b->expunged), NUM(b->unseen_from)) &&
+	       sql_run(tx, e, "UPDATE account SET modseq = ?2, octets = ?3, messages = ?4 WHERE id = ?1", NUM(o->id),
+		       NUM(o->modseq), NUM(o->quota.octets), NUM(o->quota.messages));
 }
 
 uint64_t box_modseq(struct box *b)
 {
-	b->modseq = ++b->seq->modseq;
+	b->modseq = ++b->owner->modseq;
 	return b->modseq;
 }
 
@@ -76,12 +104,23 @@ bool box_uid(struct box *b, uint32_t *uid, struct err *e)
 	return true;
 }
 
+/* Totals that were wrong (a damaged store) must not turn into huge ones. */
+static void total_count(uint64_t *total, uint64_t n, int sign)
+{
+	if (sign > 0)
+		*total += n;
+	else
+		*total -= *total < n ? *total : n;
+}
+
 void box_count(struct box *b, unsigned flags, uint64_t size, int sign)
 {
 	b->messages += sign;
 	b->unseen += flags & MSG_SEEN ? 0 : sign;
 	b->deleted += flags & MSG_DELETED ? sign : 0;
 	b->octets += sign * (int64_t)size;
+	total_count(&b->owner->quota.octets, size, sign);
+	total_count(&b->owner->quota.messages, 1, sign);
 }
 
 /* --- making ------------------------------------------------------------------- */

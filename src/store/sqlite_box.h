@@ -1,33 +1,39 @@
 /* sqlite_box.h - a mailbox's counters inside a unit; for store/ only.
  *
- * Load, count in memory, save once.  The account's modseq comes and goes with
- * it: box_modseq() takes the next.  Units that work on two mailboxes of one
- * account use one `seq` for both.
+ * Load, count in memory, save once.  The account's modseq and totals come and
+ * go with it: box_modseq() takes the next.  Units that work on two mailboxes of
+ * one account use one `owner` for both.
  */
 #pragma once
+#include "store/account.h"
 #include "store/mailbox.h"
 #include "store/sqlite_tx.h"
 
-struct box_seq { /* an account's modseq */
-	int64_t account;
+struct box_owner { /* an account */
+	int64_t id;
 	uint64_t modseq;
+	struct quota quota;
+	bool junk_on, junk_own; /* junk rules: in force; not the default ones */
 };
 struct box {
 	int64_t id;
-	struct box_seq *seq, own;
-	uint32_t uidvalidity, uidnext;
+	struct box_owner *owner, own;
+	uint32_t uidvalidity, uidnext, unseen_from;
 	uint64_t modseq;
-	int64_t messages, unseen, deleted, octets;
+	enum special_use use;
+	int64_t messages, unseen, deleted, octets, expunged;
 };
 #define MSG_KEY(mailbox, uid) ((int64_t)((uint64_t)(mailbox) << 32 | (uint32_t)(uid)))
 #define KEY_UID(key)          ((uint32_t)(key))
 
 enum box_found { BOX_FOUND, BOX_NONE, BOX_ERROR };
-/* `b` must stay where it is: seq may point into it. */
+/* `b` must stay where it is: owner points into it. */
 enum box_found box_load(struct tx *tx, int64_t id, struct box *b, struct err *e);
 enum box_found box_find(struct tx *tx, int64_t account, struct str name, struct box *b, struct err *e);
 /* Load that fails (ERR_PERM) when there is none. */
 bool box_must(struct tx *tx, int64_t id, struct box *b, struct err *e);
+/* The owner alone, for a mailbox that is yet to be made; ERR_PERM: no such account. */
+bool box_owner_load(struct tx *tx, int64_t account, struct box_owner *o, struct err *e);
 bool box_save(struct tx *tx, const struct box *b, struct err *e);
 uint64_t box_modseq(struct box *b);
 /* The next UID; false when the mailbox has used up all 2^32. */

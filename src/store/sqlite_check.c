@@ -9,7 +9,9 @@
 #include "base/num.h"
 #include "store/sqlite_box.h"
 #include "store/sqlite_content.h"
+#include "store/sqlite_mailbox.h"
 #include "store/sqlite_store.h"
+#include "store/sqlite_uids.h"
 
 #define LINES_MAX     1000 /* problems shown; all are counted */
 #define CONTENTS_READ 64   /* in one read */
@@ -128,14 +130,15 @@ static bool unit_totals(struct tx *tx, void *arg, struct err *e)
 
 #define COUNTS                                                                                                \
 	"SELECT count(*), count(*) FILTER (WHERE (flags & 1) = 0), count(*) FILTER (WHERE (flags & 8) <> 0)," \
-	" coalesce(sum(size), 0), coalesce(max(key), 0) & 4294967295, coalesce(max(modseq), 0) FROM msg"      \
-	" WHERE key BETWEEN ?1 AND ?2"
+	" coalesce(sum(size), 0), coalesce(max(key), 0) & 4294967295, coalesce(max(modseq), 0),"              \
+	" coalesce(min(key) FILTER (WHERE (flags & 1) = 0), 4294967295) & 4294967295,"                        \
+	" (SELECT count(*) FROM expunged WHERE mailbox_id = ?3) FROM msg WHERE key BETWEEN ?1 AND ?2"
 
 /* What the rows say; `b` as it should be. True in `wrong` when it differs from what is stored. */
 static bool recount(struct tx *tx, struct box *b, bool *wrong, struct err *e)
 {
 	struct box is = *b;
-	struct rows r = sql_rows(tx, COUNTS, NUM(MSG_KEY(b->id, 0)), NUM(MSG_KEY(b->id, UINT32_MAX)));
+	struct rows r = sql_rows(tx, COUNTS, NUM(MSG_KEY(b->id, 0)), NUM(MSG_KEY(b->id, UINT32_MAX)), NUM(b->id));
 	if (row_next(&r)) {
 		b->messages = row_num(&r, 0);
 		b->unseen = row_num(&r, 1);
@@ -145,14 +148,19 @@ static bool recount(struct tx *tx, struct box *b, bool *wrong, struct err *e)
 			b->uidnext = (uint32_t)row_num(&r, 4) + 1;
 		if ((uint64_t)row_num(&r, 5) > b->modseq)
 			b->modseq = (uint64_t)row_num(&r, 5);
+		if ((uint32_t)row_num(&r, 6) < b->unseen_from)
+			b->unseen_from = (uint32_t)row_num(&r, 6);
+		b->expunged = row_num(&r, 7);
 	}
 	if (!rows_end(&r, e))
 		return false;
-	if (b->modseq > b->seq->modseq)
-		b->seq->modseq = b->modseq;
+	if (b->unseen_from > b->uidnext)
+		b->unseen_from = b->uidnext;
+	if (b->modseq > b->owner->modseq)
+		b->owner->modseq = b->modseq;
 	*wrong = is.messages != b->messages || is.unseen != b->unseen || is.deleted != b->deleted ||
 		 is.octets != b->octets || is.uidnext != b->uidnext || is.modseq != b->modseq ||
-		 is.own.modseq != b->own.modseq;
+		 is.unseen_from != b->unseen_from || is.expunged != b->expunged || is.own.modseq != b->own.modseq;
 	return true;
 }
 
@@ -181,6 +189,40 @@ static bool unit_counters(struct tx *tx, void *arg, struct err *e)
 	return true;
 }
 
+/* Is what was expunged written down, so that the UIDs that are there are known without reading messages? */
+static bool unit_records(struct tx *tx, void *arg, struct err *e)
+{
+	struct check *c = arg;
+	struct mailbox m;
+	bool right = true;
+	enum box_found f = mailbox_at(tx, c->after, &c->a, &m, e);
+	bool ok = f == BOX_NONE || (f == BOX_FOUND && uids_checked(tx, &m, &right, e));
+	c->found = !right;
+	arena_reset(&c->a);
+	return ok;
+}
+
+/* One unit, however long: a store that is mended has time. */
+static bool unit_rerecord(struct tx *tx, void *arg, struct err *e)
+{
+	struct check *c = arg;
+	struct mailbox m;
+	enum box_found f = mailbox_at(tx, c->after, &c->a, &m, e);
+	bool ok = f == BOX_NONE || (f == BOX_FOUND && uids_rerecord(tx, &m, e));
+	arena_reset(&c->a);
+	return ok;
+}
+
+static void check_records(struct check *c)
+{
+	struct err e = { 0 };
+	if (!store_read(c->st, unit_records, c, &e))
+		problem(c, false, "mailbox %lld: %s", (long long)c->after, e.text);
+	else if (c->found)
+		problem(c, c->repair && store_do(c->st, unit_rerecord, c, &e),
+			"mailbox %lld: its record of expunged messages differs from its messages", (long long)c->after);
+}
+
 static void check_counters(struct check *c)
 {
 	struct err e = { 0 };
@@ -191,12 +233,112 @@ static void check_counters(struct check *c)
 			problem(c, false, "mailbox %lld: %s", (long long)c->after, e.text);
 			return;
 		}
-		if (c->more && c->found) {
-			bool mended = c->repair && store_do(c->st, unit_recount, &c->after, &e);
+		bool mended = c->more && c->found && c->repair && store_do(c->st, unit_recount, &c->after, &e);
+		if (c->more && c->found)
 			problem(c, mended, "mailbox %lld: its counters differ from its messages", (long long)c->after);
-		}
+		if (c->more && (mended || !c->found)) /* with wrong counters nothing could be said */
+			check_records(c);
 		tell(c, "counters", (uint64_t)c->after, 0);
 	} while (c->more);
+}
+
+/* --- accounts ------------------------------------------------------------------------------- */
+
+#define ACCOUNT_SUMS                                                                                          \
+	"SELECT count(m.key), coalesce(sum(m.size), 0) FROM mailbox b JOIN msg m ON m.key BETWEEN b.id << 32" \
+	" AND b.id << 32 | 4294967295 WHERE b.account_id = ?1"
+
+struct totals {
+	int64_t account;
+	struct quota is, should;
+};
+
+static bool totals_read(struct tx *tx, struct totals *t, struct err *e)
+{
+	struct box_owner o = { 0 };
+	if (!box_owner_load(tx, t->account, &o, e))
+		return false;
+	t->is = t->should = o.quota;
+	struct rows r = sql_rows(tx, ACCOUNT_SUMS, NUM(t->account));
+	if (row_next(&r)) {
+		t->should.messages = (uint64_t)row_num(&r, 0);
+		t->should.octets = (uint64_t)row_num(&r, 1);
+	}
+	return rows_end(&r, e);
+}
+
+static bool unit_account(struct tx *tx, void *arg, struct err *e)
+{
+	struct check *c = arg;
+	struct totals t;
+	struct rows r = sql_rows(tx, "SELECT id FROM account WHERE id > ?1 ORDER BY id LIMIT 1", NUM(c->after));
+	c->more = row_next(&r);
+	c->after = c->more ? row_num(&r, 0) : 0;
+	if (!rows_end(&r, e) || !c->more)
+		return !c->more;
+	t.account = c->after;
+	if (!totals_read(tx, &t, e))
+		return false;
+	c->found = t.is.octets != t.should.octets || t.is.messages != t.should.messages;
+	return true;
+}
+
+static bool unit_total(struct tx *tx, void *arg, struct err *e)
+{
+	struct totals t = { .account = *(int64_t *)arg };
+	return totals_read(tx, &t, e) && sql_run(tx, e, "UPDATE account SET octets = ?2, messages = ?3 WHERE id = ?1",
+						 NUM(t.account), NUM(t.should.octets), NUM(t.should.messages));
+}
+
+static void check_accounts(struct check *c)
+{
+	struct err e = { 0 };
+	c->after = 0;
+	do {
+		c->more = c->found = false;
+		if (!store_read(c->st, unit_account, c, &e)) {
+			problem(c, false, "account %lld: %s", (long long)c->after, e.text);
+			return;
+		}
+		if (c->more && c->found)
+			problem(c, c->repair && store_do(c->st, unit_total, &c->after, &e),
+				"account %lld: its totals differ from its messages", (long long)c->after);
+		tell(c, "accounts", (uint64_t)c->after, 0);
+	} while (c->more);
+}
+
+/* --- what belongs to nobody -------------------------------------------------------------------- */
+
+#define NO_MAILBOX "NOT EXISTS (SELECT 1 FROM mailbox WHERE id = mailbox_id)"
+#define NO_ANNOTATED                                                                                  \
+	"NOT EXISTS (SELECT 1 FROM account WHERE id = annotation.account_id) OR (mailbox_id <> 0 AND" \
+	" NOT EXISTS (SELECT 1 FROM mailbox b WHERE b.id = mailbox_id AND b.account_id = annotation.account_id))"
+
+static bool unit_stray(struct tx *tx, void *arg, struct err *e)
+{
+	struct check *c = arg;
+	struct rows r = sql_rows(tx, "SELECT (SELECT count(*) FROM annotation WHERE " NO_ANNOTATED
+				     ") + (SELECT count(*) FROM expunged WHERE " NO_MAILBOX
+				     ") + (SELECT count(*) FROM forgotten WHERE " NO_MAILBOX ")");
+	c->after = row_next(&r) ? row_num(&r, 0) : 0;
+	return rows_end(&r, e);
+}
+
+static bool unit_stray_remove(struct tx *tx, void *arg, struct err *e)
+{
+	(void)arg;
+	return sql_run(tx, e, "DELETE FROM annotation WHERE " NO_ANNOTATED) &&
+	       sql_run(tx, e, "DELETE FROM expunged WHERE " NO_MAILBOX) &&
+	       sql_run(tx, e, "DELETE FROM forgotten WHERE " NO_MAILBOX);
+}
+
+static void check_stray(struct check *c)
+{
+	struct err e;
+	step(c, unit_stray, "annotations and records");
+	if (c->after > 0)
+		problem(c, c->repair && store_do(c->st, unit_stray_remove, c, &e),
+			"%lld annotations or records belong to no mailbox", (long long)c->after);
 }
 
 /* --- rows and contents ---------------------------------------------------------------------- */
@@ -351,6 +493,8 @@ bool store_check(struct store *st, bool quick, bool repair, progress_fn progress
 	check_database(&c);
 	step(&c, unit_totals, "totals");
 	check_counters(&c);
+	check_accounts(&c);
+	check_stray(&c);
 	step(&c, unit_missing, "messages without content");
 	check_unnamed(&c);
 	if (quick)

@@ -44,6 +44,13 @@ static bool purge_rest(struct tx *tx, int64_t mailbox, struct err *e)
 		return false;
 	if (sqlite3_changes(tx->db) > 0)
 		return true;
+	if (!sql_run(tx, e,
+		     "DELETE FROM forgotten WHERE mailbox_id = ?1 AND uid IN"
+		     " (SELECT uid FROM forgotten WHERE mailbox_id = ?1 LIMIT 500)",
+		     NUM(mailbox)))
+		return false;
+	if (sqlite3_changes(tx->db) > 0)
+		return true;
 	return sql_run(tx, e, "DELETE FROM keyword WHERE mailbox_id = ?1", NUM(mailbox)) &&
 	       sql_run(tx, e, "DELETE FROM mailbox WHERE id = ?1", NUM(mailbox));
 }

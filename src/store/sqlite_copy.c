@@ -1,6 +1,7 @@
 #include "base/log.h"
 #include "store/bell.h"
 #include "store/sqlite_expunge.h"
+#include "store/sqlite_junk.h"
 #include "store/sqlite_store.h"
 #include "store/uid_runs.h"
 
@@ -13,12 +14,15 @@ struct copy_unit {
 	size_t n;
 	uint32_t uidvalidity;
 	int64_t from_account, to_account;
+	bool many; /* records of what was expunged: some are to be forgotten */
+	struct junk_change junk;
+	struct arena temp; /* of one run */
 };
 
 static bool collect(struct tx *tx, struct copy_unit *u, struct err *e)
 {
 	uint32_t from, to;
-	while (u->n < UNIT_ROWS && walk_range(&u->end, &from, &to)) {
+	for (size_t looks = 0; u->n < UNIT_ROWS && looks < UNIT_ROWS && walk_range(&u->end, &from, &to); looks++) {
 		struct rows r = sql_rows(
 		    tx, "SELECT key, content_id, flags, size FROM msg WHERE key BETWEEN ?1 AND ?2 ORDER BY key",
 		    NUM(MSG_KEY(u->from, from)), NUM(MSG_KEY(u->from, to)));
@@ -36,16 +40,38 @@ static bool collect(struct tx *tx, struct copy_unit *u, struct err *e)
 	return true;
 }
 
-/* The source row is read in this very unit, so its content has a row and cannot have been collected. */
-static bool copy_row(struct tx *tx, struct box *to, const struct gone_row *row, uint32_t uid, struct err *e)
+static bool row_keywords(struct tx *tx, struct copy_unit *u, const struct gone_row *row, struct str *out, struct err *e)
 {
+	struct rows r = sql_rows(tx, "SELECT keywords FROM msg WHERE key = ?1", NUM(row->key));
+	*out = row_next(&r) ? row_dup(&r, 0, &u->temp) : STR_NONE;
+	if (!rows_end(&r, e))
+		return false;
+	*out = junk_apply(&u->junk, *out, &u->temp);
+	return true;
+}
+
+/* The source row is read in this very unit, so its content has a row and cannot have been collected. */
+static bool copy_row(struct tx *tx, struct copy_unit *u, struct box *to, const struct gone_row *row, uint32_t uid,
+		     struct err *e)
+{
+	struct str keywords;
+	struct sql_arg from = NUM(row->key), key = NUM(MSG_KEY(to->id, uid)), mailbox = NUM(to->id),
+		       modseq = NUM(box_modseq(to)), now = NUM(store_now(tx->st));
 	box_count(to, row->flags, row->size, +1);
-	return sql_run(
-	    tx, e,
-	    "INSERT INTO msg (key, mailbox_id, modseq, arrived, flags, content_id, size, internal_ms, saved_ms,"
-	    " keywords, prefix) SELECT ?2, ?3, ?4, ?4, flags, content_id, size, internal_ms, ?5, keywords,"
-	    " prefix FROM msg WHERE key = ?1",
-	    NUM(row->key), NUM(MSG_KEY(to->id, uid)), NUM(to->id), NUM(box_modseq(to)), NUM(store_now(tx->st)));
+	if (u->junk.add.n == 0 && u->junk.remove.n == 0)
+		return sql_run(
+		    tx, e,
+		    "INSERT INTO msg (key, mailbox_id, modseq, arrived, flags, content_id, size, internal_ms, saved_ms,"
+		    " keywords, prefix) SELECT ?2, ?3, ?4, ?4, flags, content_id, size, internal_ms, ?5, keywords,"
+		    " prefix FROM msg WHERE key = ?1",
+		    from, key, mailbox, modseq, now);
+	return row_keywords(tx, u, row, &keywords, e) &&
+	       sql_run(
+		   tx, e,
+		   "INSERT INTO msg (key, mailbox_id, modseq, arrived, flags, content_id, size, internal_ms, saved_ms,"
+		   " keywords, prefix) SELECT ?2, ?3, ?4, ?4, flags, content_id, size, internal_ms, ?5, ?6,"
+		   " prefix FROM msg WHERE key = ?1",
+		   from, key, mailbox, modseq, now, TEXT_OR_NULL(keywords));
 }
 
 /* Keywords that came along are keywords of the new mailbox, too. */
@@ -57,33 +83,70 @@ static bool copy_keywords(struct tx *tx, int64_t from, int64_t to, struct err *e
 				     NUM(from), NUM(to));
 }
 
+/* A copy counts, also of what is kept only once; what moves within an account does not. */
+static bool room_there(const struct copy_unit *u, const struct box_owner *to, struct err *e)
+{
+	struct quota q = to->quota;
+	if ((u->move && u->from_account == to->id) || u->n == 0)
+		return true;
+	for (size_t i = 0; i < u->n; i++) {
+		if (!quota_room(&q, u->rows[i].size, e))
+			return false;
+		q.octets += u->rows[i].size;
+		q.messages++;
+	}
+	return true;
+}
+
+/* What happens to $Junk and $NotJunk. Within one mailbox, nothing. */
+static bool junk_judge(struct tx *tx, struct copy_unit *u, const struct box *from, const struct box *to, struct err *e)
+{
+	enum junk_says here, there;
+	u->junk = junk_change(JUNK_NOTHING, JUNK_NOTHING);
+	if (u->from == u->to)
+		return true;
+	if (!junk_says_by_id(tx, from, &here, e) || !junk_says_by_id(tx, to, &there, e))
+		return false;
+	u->junk = junk_change(here, there);
+	return junk_ready(tx, u->to, &u->junk, e);
+}
+
+static bool copy_rows(struct tx *tx, struct copy_unit *u, struct box *from, struct box *to, struct err *e)
+{
+	for (size_t i = 0; i < u->n; i++)
+		if (!box_uid(to, &u->into[i], e) || !copy_row(tx, u, to, &u->rows[i], u->into[i], e))
+			return false;
+	if (!copy_keywords(tx, u->from, u->to, e) || (u->move && !rows_expunge(tx, from, u->rows, u->n, e)))
+		return false;
+	u->many = from->expunged > EXPUNGED_MAX;
+	return box_save(tx, to, e) && (!u->move || from == to || box_save(tx, from, e));
+}
+
 static bool unit_copy(struct tx *tx, void *arg, struct err *e)
 {
 	struct copy_unit *u = arg;
 	struct box source, target, *from = &source;
 	u->end = u->begin;
 	u->n = 0;
+	u->many = false;
+	arena_reset(&u->temp);
 	enum box_found f = box_load(tx, u->to, &target, e);
 	if (f != BOX_FOUND)
 		return f == BOX_NONE ? err_set(e, ERR_PERM, "TRYCREATE the mailbox to copy to is not there") : false;
 	u->uidvalidity = target.uidvalidity;
-	u->to_account = target.seq->account;
+	u->to_account = target.owner->id;
 	if (!box_must(tx, u->from, &source, e) || !collect(tx, u, e))
 		return false;
-	u->from_account = source.seq->account;
+	u->from_account = source.owner->id;
 	if (u->n == 0)
 		return true;
-	/* One mailbox, or two of one account: then both count with the same modseq. */
+	/* One mailbox, or two of one account: then both count with the same modseq and totals. */
 	if (u->from == u->to)
 		from = &target;
-	else if (source.seq->account == target.seq->account)
-		source.seq = target.seq;
-	for (size_t i = 0; i < u->n; i++)
-		if (!box_uid(&target, &u->into[i], e) || !copy_row(tx, &target, &u->rows[i], u->into[i], e))
-			return false;
-	if (!copy_keywords(tx, u->from, u->to, e) || (u->move && !rows_expunge(tx, from, u->rows, u->n, e)))
-		return false;
-	return box_save(tx, &target, e) && (!u->move || from == &target || box_save(tx, from, e));
+	else if (source.owner->id == target.owner->id)
+		source.owner = target.owner;
+	return room_there(u, target.owner, e) && junk_judge(tx, u, from, &target, e) &&
+	       copy_rows(tx, u, from, &target, e);
 }
 
 /* Pairs of runs of equal length: a new pair begins where either side jumps. */
@@ -125,7 +188,10 @@ bool msg_copy(struct store *st, int64_t mailbox, const struct uid_run *runs, siz
 		for (size_t i = 0; ok && i < u->n; i++)
 			pairs_add(a, out, &cap, KEY_UID(u->rows[i].key), u->into[i]);
 		u->begin = u->end;
+		if (ok && u->many)
+			expunged_trim(st, mailbox);
 	}
+	arena_reset(&u->temp);
 	if (!ok && !move)
 		undo(st, to, out);
 	if (out->n > 0)

@@ -11,7 +11,9 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "store/sqlite_junk.h"
 #include "store/sqlite_store.h"
+#include "store/uid_cache.h"
 
 #define ROOM_MS 1000 /* how long an answer of statvfs is believed */
 #define SLOW_MS 1000 /* a read over this is logged: it keeps the WAL from starting anew */
@@ -89,6 +91,7 @@ static struct store *store_alloc(const struct store_conf *conf)
 	pthread_cond_init(&st->readers.back, NULL);
 	st->readers.max = st->conf.readers;
 	frames_init(&st->frames);
+	st->uids = uid_cache_new();
 	return st;
 }
 
@@ -115,6 +118,8 @@ void store_close(struct store *st)
 		free(st->readers.idle[i]);
 	}
 	writer_free(st->writer);
+	junk_cache_free(st->junk);
+	uid_cache_free(st->uids);
 	if (st->shared && st->incarnation)
 		incarnation_leave(st->shared, st->incarnation);
 	shared_unmap(st->shared);

@@ -1,7 +1,9 @@
 #include "store/sqlite_expunge.h"
 
+#include "base/log.h"
 #include "store/bell.h"
 #include "store/sqlite_store.h"
+#include "store/sqlite_uids.h"
 #include "store/uid_runs.h"
 
 struct expunge_unit {
@@ -9,6 +11,7 @@ struct expunge_unit {
 	bool only_deleted;
 	struct walk begin, end;
 	size_t n;
+	bool many; /* records are kept: some are to be forgotten */
 };
 
 bool rows_purge(struct tx *tx, const struct gone_row *rows, size_t n, struct err *e)
@@ -22,6 +25,7 @@ bool rows_purge(struct tx *tx, const struct gone_row *rows, size_t n, struct err
 
 static bool remember(struct tx *tx, struct box *b, uint32_t uid, uint32_t count, struct err *e)
 {
+	b->expunged++;
 	return sql_run(tx, e, "INSERT INTO expunged (mailbox_id, modseq, uid, count) VALUES (?1, ?2, ?3, ?4)",
 		       NUM(b->id), NUM(box_modseq(b)), NUM(uid), NUM(count));
 }
@@ -41,10 +45,73 @@ bool rows_expunge(struct tx *tx, struct box *b, const struct gone_row *rows, siz
 	return true;
 }
 
+/* --- forgetting ------------------------------------------------------------------------ */
+
+#define TRIM_ROWS 200 /* records in a unit: each is deleted here, and joined to its neighbours there */
+/* So much more than needed: who expunges one by one has one more unit in so many. */
+#define TRIM_TO (EXPUNGED_MAX - TRIM_ROWS)
+
+struct trim_unit {
+	int64_t mailbox;
+	bool more;
+};
+
+static bool forget_oldest(struct tx *tx, int64_t mailbox, size_t n, int64_t *floor, struct err *e)
+{
+	struct uid_run gone[TRIM_ROWS];
+	size_t got = 0;
+	struct rows r = sql_rows(
+	    tx, "SELECT modseq, uid, count FROM expunged WHERE mailbox_id = ?1 ORDER BY modseq LIMIT ?2", NUM(mailbox),
+	    NUM(n));
+	while (got < n && row_next(&r)) {
+		*floor = row_num(&r, 0);
+		gone[got++] = (struct uid_run){ (uint32_t)row_num(&r, 1), (uint32_t)row_num(&r, 2) };
+	}
+	if (!rows_end(&r, e))
+		return false;
+	for (size_t i = 0; i < got; i++)
+		if (!forgotten_add(tx, mailbox, gone[i], e))
+			return false;
+	return sql_run(tx, e, "DELETE FROM expunged WHERE mailbox_id = ?1 AND modseq <= ?2", NUM(mailbox), NUM(*floor));
+}
+
+static bool unit_trim(struct tx *tx, void *arg, struct err *e)
+{
+	struct trim_unit *u = arg;
+	struct rows r = sql_rows(tx, "SELECT expunged FROM mailbox WHERE id = ?1", NUM(u->mailbox));
+	int64_t kept = row_next(&r) ? row_num(&r, 0) : 0, floor = 0;
+	if (!rows_end(&r, e))
+		return false;
+	u->more = false;
+	if (kept <= TRIM_TO)
+		return true;
+	int64_t n = kept - TRIM_TO < TRIM_ROWS ? kept - TRIM_TO : TRIM_ROWS;
+	if (!forget_oldest(tx, u->mailbox, (size_t)n, &floor, e))
+		return false;
+	int64_t done = sqlite3_changes(tx->db);
+	kept = done < n ? 0 : kept - done; /* fewer than were counted: now there are none */
+	u->more = kept > TRIM_TO;
+	return sql_run(tx, e, "UPDATE mailbox SET expunged = ?2, forgotten = max(forgotten, ?3) WHERE id = ?1",
+		       NUM(u->mailbox), NUM(kept), NUM(floor));
+}
+
+void expunged_trim(struct store *st, int64_t mailbox)
+{
+	struct trim_unit u = { .mailbox = mailbox, .more = true };
+	struct err e;
+	while (u.more)
+		if (!store_do(st, unit_trim, &u, &e)) {
+			log_notice("store.not_trimmed", KVN("mailbox", mailbox), KVZ("why", e.text));
+			return;
+		}
+}
+
+/* --- expunging --------------------------------------------------------------------------- */
+
 static bool collect(struct tx *tx, struct expunge_unit *u, struct gone_row *rows, struct err *e)
 {
 	uint32_t from, to;
-	while (u->n < UNIT_ROWS && walk_range(&u->end, &from, &to)) {
+	for (size_t looks = 0; u->n < UNIT_ROWS && looks < UNIT_ROWS && walk_range(&u->end, &from, &to); looks++) {
 		struct sql_arg mailbox = NUM(u->mailbox), low = NUM(MSG_KEY(u->mailbox, from)),
 			       high = NUM(MSG_KEY(u->mailbox, to));
 		struct rows r = u->only_deleted
@@ -81,8 +148,11 @@ static bool unit_expunge(struct tx *tx, void *arg, struct err *e)
 	u->n = 0;
 	if (!box_must(tx, u->mailbox, &b, e) || !collect(tx, u, rows, e))
 		return false;
-	u->account = b.seq->account;
-	return u->n == 0 || (rows_expunge(tx, &b, rows, u->n, e) && box_save(tx, &b, e));
+	u->account = b.owner->id;
+	if (u->n > 0 && (!rows_expunge(tx, &b, rows, u->n, e) || !box_save(tx, &b, e)))
+		return false;
+	u->many = b.expunged > EXPUNGED_MAX;
+	return true;
 }
 
 bool msg_expunge(struct store *st, int64_t mailbox, const struct uid_run *runs, size_t n, bool only_deleted,
@@ -97,6 +167,8 @@ bool msg_expunge(struct store *st, int64_t mailbox, const struct uid_run *runs, 
 	while (ok && walk_range(&u.begin, &from, &to)) {
 		ok = store_do(st, unit_expunge, &u, e);
 		rang = rang || (ok && u.n > 0);
+		if (ok && u.many)
+			expunged_trim(st, mailbox);
 		u.begin = u.end;
 	}
 	if (rang)

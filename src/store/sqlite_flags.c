@@ -40,7 +40,7 @@ static bool rows_collect(struct tx *tx, struct flags_unit *u, struct flag_row *r
 {
 	uint32_t from, to;
 	size_t seen = 0;
-	while (seen < UNIT_ROWS && walk_range(&u->end, &from, &to)) {
+	for (size_t looks = 0; seen < UNIT_ROWS && looks < UNIT_ROWS && walk_range(&u->end, &from, &to); looks++) {
 		struct rows r = sql_rows(
 		    tx, "SELECT key, modseq, flags, keywords FROM msg WHERE key BETWEEN ?1 AND ?2 ORDER BY key",
 		    NUM(MSG_KEY(u->mailbox, from)), NUM(MSG_KEY(u->mailbox, to)));
@@ -67,6 +67,8 @@ static bool row_write(struct tx *tx, struct box *b, const struct flag_row *row, 
 {
 	box_count(b, row->flags, 0, -1);
 	box_count(b, flags, 0, +1);
+	if (!(flags & MSG_SEEN) && KEY_UID(row->key) < b->unseen_from)
+		b->unseen_from = KEY_UID(row->key);
 	return sql_run(tx, e, "UPDATE msg SET modseq = ?2, flags = ?3, keywords = ?4 WHERE key = ?1", NUM(row->key),
 		       NUM(box_modseq(b)), NUM(flags), TEXT_OR_NULL(keywords));
 }
@@ -86,7 +88,7 @@ static bool unit_flags(struct tx *tx, void *arg, struct err *e)
 		return false;
 	if (n == 0)
 		return true;
-	u->account = b.seq->account;
+	u->account = b.owner->id;
 	if (!keywords_known(tx, u->mailbox, u->given, u->op != FLAGS_REMOVE, &u->temp, &given, e))
 		return false;
 	for (size_t i = 0; i < n; i++) {

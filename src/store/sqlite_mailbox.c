@@ -16,9 +16,11 @@ struct mailbox_unit {
 	enum special_use use;
 	bool on;
 	uint32_t uid;
+	uint64_t octets;
 	struct arena *a;
 	struct mailbox *all;
 	size_t n, cap;
+	int64_t subscriptions;
 	struct box from_box;
 };
 
@@ -172,17 +174,47 @@ bool mailbox_create(struct store *st, int64_t account, struct str name, enum spe
 	return ok;
 }
 
+static bool unit_use(struct tx *tx, void *arg, struct err *e)
+{
+	struct mailbox_unit *u = arg;
+	struct box b;
+	enum box_found f = box_find(tx, u->account, u->name, &b, e);
+	if (f != BOX_FOUND)
+		return f == BOX_NONE ? none_such(u->name, e) : false;
+	if (b.use == u->use)
+		return true;
+	return use_free(tx, u, e) &&
+	       sql_run(tx, e, "UPDATE mailbox SET use = ?2 WHERE id = ?1", NUM(b.id), NUM(u->use));
+}
+
+bool mailbox_set_use(struct store *st, int64_t account, struct str name, enum special_use use, struct err *e)
+{
+	struct arena a = { 0 };
+	struct mailbox_unit u = { .account = account, .use = use, .a = &a };
+	bool ok = mailbox_name(name, &a, &u.name, e) && store_do(st, unit_use, &u, e);
+	arena_reset(&a);
+	if (ok)
+		bell_ring(st, bell_slot(account));
+	return ok;
+}
+
 /* --- delete ------------------------------------------------------------------------ */
 
 /* The row leaves its account at once; its messages go in a series of units. */
 static bool unit_delete(struct tx *tx, void *arg, struct err *e)
 {
 	struct mailbox_unit *u = arg;
-	if (!sql_run(tx, e,
-		     "UPDATE mailbox SET account_id = 0, name = 'dropped/' || id WHERE account_id = ?1 AND name = ?2",
-		     NUM(u->account), TEXT(u->name)))
-		return false;
-	return sqlite3_changes(tx->db) > 0 || none_such(u->name, e);
+	struct box b;
+	enum box_found f = box_find(tx, u->account, u->name, &b, e);
+	if (f != BOX_FOUND)
+		return f == BOX_NONE ? none_such(u->name, e) : false;
+	return sql_run(
+		   tx, e,
+		   "UPDATE account SET octets = max(octets - ?2, 0), messages = max(messages - ?3, 0) WHERE id = ?1",
+		   NUM(u->account), NUM(b.octets), NUM(b.messages)) &&
+	       sql_run(tx, e, "DELETE FROM annotation WHERE account_id = ?1 AND mailbox_id = ?2", NUM(u->account),
+		       NUM(b.id)) &&
+	       sql_run(tx, e, "UPDATE mailbox SET account_id = 0, name = 'dropped/' || id WHERE id = ?1", NUM(b.id));
 }
 
 bool mailbox_delete(struct store *st, int64_t account, struct str name, struct err *e)
@@ -204,17 +236,27 @@ bool mailbox_delete(struct store *st, int64_t account, struct str name, struct e
 
 /* --- rename ------------------------------------------------------------------------- */
 
-static bool rename_one(struct tx *tx, struct mailbox_unit *u, int64_t id, struct str name, struct err *e)
+static bool subscriptions_count(struct tx *tx, int64_t account, int64_t *n, struct err *e)
 {
-	struct str to = str_cat(u->a, u->to, str_sub(name, u->name.n, name.n));
-	if (to.n > MAILBOX_NAME_OCTETS)
-		return err_set(e, ERR_PERM, "the name of a mailbox inside would be over %d octets",
-			       MAILBOX_NAME_OCTETS);
-	return sql_run(tx, e, "UPDATE mailbox SET name = ?2 WHERE id = ?1", NUM(id), TEXT(to)) &&
-	       sql_run(tx, e,
-		       "INSERT OR IGNORE INTO subscription (account_id, name) SELECT account_id, ?3 FROM subscription"
-		       " WHERE account_id = ?1 AND name = ?2",
-		       NUM(u->account), TEXT(name), TEXT(to));
+	struct rows r = sql_rows(tx, "SELECT count(*) FROM subscription WHERE account_id = ?1", NUM(account));
+	*n = row_next(&r) ? row_num(&r, 0) : 0;
+	return rows_end(&r, e);
+}
+
+/* The new name is subscribed to as the old one is, which stays in the list (RFC 3501 6.3.7); as long as there is room.
+ */
+static bool rename_one(struct tx *tx, struct mailbox_unit *u, const struct mailbox *m, struct err *e)
+{
+	struct str name = str_cat(u->a, u->to, str_sub(m->name, u->name.n, m->name.n)), to;
+	struct err why;
+	if (!mailbox_name(name, u->a, &to, &why))
+		return err_set(e, ERR_PERM, "of a mailbox inside: %s", why.text);
+	if (!must_be_new(tx, u->account, to, e) ||
+	    !sql_run(tx, e, "UPDATE mailbox SET name = ?2 WHERE id = ?1", NUM(m->id), TEXT(to)))
+		return false;
+	return !m->subscribed || u->subscriptions++ >= SUBSCRIPTIONS_MAX ||
+	       sql_run(tx, e, "INSERT OR IGNORE INTO subscription (account_id, name) VALUES (?1, ?2)", NUM(u->account),
+		       TEXT(to));
 }
 
 /* The parents of the new name, made where they are missing. */
@@ -240,10 +282,11 @@ static bool unit_rename(struct tx *tx, void *arg, struct err *e)
 		return false;
 	if (u->n == 0 || !str_eq(u->all[0].name, u->name))
 		return none_such(u->name, e);
-	if (!must_be_new(tx, u->account, u->to, e) || !parents_make(tx, u, e))
+	if (!must_be_new(tx, u->account, u->to, e) || !parents_make(tx, u, e) ||
+	    !subscriptions_count(tx, u->account, &u->subscriptions, e))
 		return false;
 	for (size_t i = 0; i < u->n; i++)
-		if (!rename_one(tx, u, u->all[i].id, u->all[i].name, e))
+		if (!rename_one(tx, u, &u->all[i], e))
 			return false;
 	return true;
 }
@@ -280,9 +323,8 @@ bool mailbox_rename(struct store *st, int64_t account, struct str from, struct s
 
 static bool subscriptions_few(struct tx *tx, int64_t account, struct err *e)
 {
-	struct rows r = sql_rows(tx, "SELECT count(*) FROM subscription WHERE account_id = ?1", NUM(account));
-	int64_t n = row_next(&r) ? row_num(&r, 0) : 0;
-	return rows_end(&r, e) &&
+	int64_t n;
+	return subscriptions_count(tx, account, &n, e) &&
 	       (n < SUBSCRIPTIONS_MAX ||
 		err_set(e, ERR_PERM, "the account has %d subscriptions: no more", SUBSCRIPTIONS_MAX));
 }
@@ -303,6 +345,8 @@ bool mailbox_subscribe(struct store *st, int64_t account, struct str name, bool 
 	struct arena a = { 0 };
 	struct mailbox_unit u = { .account = account, .on = on, .a = &a };
 	bool ok = mailbox_name(name, &a, &u.name, e) && store_do(st, unit_subscribe, &u, e);
+	if (ok)
+		bell_ring(st, bell_slot(account));
 	arena_reset(&a);
 	return ok;
 }
@@ -349,6 +393,24 @@ bool mailbox_keywords(struct store *st, int64_t mailbox, struct arena *a, struct
 		return false;
 	*out = u.names;
 	*n = u.n;
+	return true;
+}
+
+static bool unit_deleted_octets(struct tx *tx, void *arg, struct err *e)
+{
+	struct mailbox_unit *u = arg;
+	struct rows r = sql_rows(
+	    tx, "SELECT coalesce(sum(size), 0) FROM msg WHERE mailbox_id = ?1 AND (flags & 8) <> 0", NUM(u->id));
+	u->octets = row_next(&r) ? (uint64_t)row_num(&r, 0) : 0;
+	return rows_end(&r, e);
+}
+
+bool mailbox_deleted_octets(struct store *st, int64_t mailbox, uint64_t *octets, struct err *e)
+{
+	struct mailbox_unit u = { .id = mailbox };
+	if (!store_read(st, unit_deleted_octets, &u, e))
+		return false;
+	*octets = u.octets;
 	return true;
 }
 

@@ -1,10 +1,9 @@
-#include <stdlib.h>
-
 #include "store/sqlite_mailbox.h"
 #include "store/sqlite_store.h"
-#include "store/uid_runs.h"
+#include "store/sqlite_uids.h"
 
 #define UNSEEN_LOOK 20000 /* rows looked at in one read */
+#define UNSEEN_NOTE 1000  /* rows looked at that are worth a write, so that nobody looks at them again */
 
 /* Columns 0.. of every statement that makes a struct msg. length() of a blob does not read the blob. */
 #define MSG_COLUMNS                                                                     \
@@ -71,8 +70,6 @@ struct uids {
 	int64_t mailbox;
 	struct runs runs;
 	struct mailbox *at;
-	uint32_t from, found;
-	bool end;
 };
 
 static bool unit_uids(struct tx *tx, void *arg, struct err *e)
@@ -81,11 +78,7 @@ static bool unit_uids(struct tx *tx, void *arg, struct err *e)
 	enum box_found f = mailbox_at(tx, u->mailbox, u->runs.a, u->at, e);
 	if (f != BOX_FOUND)
 		return f == BOX_NONE ? err_set(e, ERR_PERM, "the mailbox was deleted") : false;
-	struct rows r = sql_rows(tx, "SELECT key FROM msg WHERE key BETWEEN ?1 AND ?2 ORDER BY key",
-				 NUM(MSG_KEY(u->mailbox, 0)), NUM(MSG_KEY(u->mailbox, UINT32_MAX)));
-	while (row_next(&r))
-		runs_add(&u->runs, KEY_UID(row_num(&r, 0)));
-	return rows_end(&r, e);
+	return uids_there(tx, u->at, &u->runs, e);
 }
 
 bool mailbox_uids(struct store *st, int64_t mailbox, struct arena *a, struct uid_run **runs, size_t *n,
@@ -99,35 +92,59 @@ bool mailbox_uids(struct store *st, int64_t mailbox, struct arena *a, struct uid
 	return true;
 }
 
+struct unseen {
+	int64_t mailbox, modseq; /* modseq: of the first read */
+	uint32_t from, found;    /* all below `from` are seen */
+	size_t looked;
+	bool end;
+};
+
 static bool unit_unseen(struct tx *tx, void *arg, struct err *e)
 {
-	struct uids *u = arg;
-	struct rows m = sql_rows(tx, "SELECT unseen FROM mailbox WHERE id = ?1", NUM(u->mailbox));
-	u->end = !row_next(&m) || row_num(&m, 0) == 0;
-	if (!rows_end(&m, e))
-		return false;
-	if (u->end)
-		return true;
+	struct unseen *u = arg;
+	struct rows m = sql_rows(tx, "SELECT unseen, unseen_from, uidnext, modseq FROM mailbox WHERE id = ?1",
+				 NUM(u->mailbox));
+	bool any = row_next(&m) && row_num(&m, 0) > 0;
+	uint32_t from = any ? (uint32_t)row_num(&m, 1) : 0, next = any ? (uint32_t)row_num(&m, 2) : 0;
+	if (u->modseq == 0)
+		u->modseq = any ? row_num(&m, 3) : 0;
+	u->end = !any;
+	if (!rows_end(&m, e) || !any)
+		return !any;
+	if (u->from < from)
+		u->from = from;
 	struct rows r = sql_rows(tx, "SELECT key, flags FROM msg WHERE key BETWEEN ?1 AND ?2 ORDER BY key",
 				 NUM(MSG_KEY(u->mailbox, u->from)), NUM(MSG_KEY(u->mailbox, UINT32_MAX)));
-	for (size_t i = 0; i < UNSEEN_LOOK && u->found == 0; i++) {
+	for (size_t i = 0; i < UNSEEN_LOOK && u->found == 0 && !u->end; i++, u->looked++) {
 		if (!row_next(&r)) {
 			u->end = true;
-			break;
+			u->from = next;
+		} else if (row_num(&r, 1) & MSG_SEEN) {
+			u->from = KEY_UID(row_num(&r, 0)) + 1;
+		} else {
+			u->from = u->found = KEY_UID(row_num(&r, 0));
 		}
-		u->from = KEY_UID(row_num(&r, 0)) + 1;
-		if (!(row_num(&r, 1) & MSG_SEEN))
-			u->found = KEY_UID(row_num(&r, 0));
 	}
 	return rows_end(&r, e);
 }
 
+/* Where the next may begin to look; only if nothing has changed since we began to. */
+static bool unit_unseen_from(struct tx *tx, void *arg, struct err *e)
+{
+	const struct unseen *u = arg;
+	return sql_run(tx, e, "UPDATE mailbox SET unseen_from = ?2 WHERE id = ?1 AND modseq = ?3 AND unseen_from < ?2",
+		       NUM(u->mailbox), NUM(u->from), NUM(u->modseq));
+}
+
 bool mailbox_first_unseen(struct store *st, int64_t mailbox, uint32_t *uid, struct err *e)
 {
-	struct uids u = { .mailbox = mailbox };
+	struct unseen u = { .mailbox = mailbox, .from = 1 };
+	struct err later;
 	while (!u.end && u.found == 0)
 		if (!store_read(st, unit_unseen, &u, e))
 			return false;
+	if (u.looked >= UNSEEN_NOTE)
+		store_do(st, unit_unseen_from, &u, &later); /* it only saves the next one's time */
 	*uid = u.found;
 	return true;
 }
@@ -203,29 +220,14 @@ static bool read_changed(struct tx *tx, struct changes *c, struct err *e)
 	return true;
 }
 
-static int by_uid(const void *x, const void *y)
-{
-	uint32_t a = ((const struct uid_run *)x)->first, b = ((const struct uid_run *)y)->first;
-	return (a > b) - (a < b);
-}
-
 static bool read_gone(struct tx *tx, struct changes *c, struct err *e)
 {
 	struct runs gone = { .a = c->a };
-	struct uid_run *all = NULL;
-	size_t n = 0, cap = 0;
-	struct rows r = sql_rows(tx, "SELECT uid, count FROM expunged WHERE mailbox_id = ?1 AND modseq > ?2",
-				 NUM(c->mailbox), NUM(c->since));
-	while (row_next(&r)) {
-		all = arena_grow(c->a, all, &cap, n + 1, sizeof *all);
-		all[n++] = (struct uid_run){ (uint32_t)row_num(&r, 0), (uint32_t)row_num(&r, 1) };
-	}
-	if (!rows_end(&r, e))
+	struct rows r = sql_rows(tx, "SELECT forgotten FROM mailbox WHERE id = ?1", NUM(c->mailbox));
+	bool remembered = !row_next(&r) || c->since >= (uint64_t)row_num(&r, 0);
+	if (!rows_end(&r, e) ||
+	    !(remembered ? uids_expunged(tx, c->mailbox, c->since, &gone, e) : uids_gone(tx, &c->out->now, &gone, e)))
 		return false;
-	if (n > 0)
-		qsort(all, n, sizeof *all, by_uid);
-	for (size_t i = 0; i < n; i++)
-		runs_add_run(&gone, all[i]);
 	c->out->gone = gone.all;
 	c->out->ngone = gone.n;
 	return true;

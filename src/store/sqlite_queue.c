@@ -31,8 +31,8 @@ static bool unit_list(struct tx *tx, void *arg, struct err *e)
 	struct queue_unit *u = arg;
 	struct rows r = sql_rows(
 	    tx,
-	    "SELECT id, content_id, sender, recipient, dsn, state, created_ms, due_ms, attempts, size"
-	    " FROM queue WHERE id > ?1 ORDER BY id LIMIT ?2",
+	    "SELECT id, content_id, sender, recipient, dsn, state, created_ms, due_ms, attempts, size,"
+	    " account_id, mailbox FROM queue WHERE id > ?1 ORDER BY id LIMIT ?2",
 	    NUM(u->id), NUM(u->max));
 	u->rows = ARENA_ARRAY(u->a, struct queue_row, u->max);
 	while (u->n < u->max && row_next(&r))
@@ -47,6 +47,8 @@ static bool unit_list(struct tx *tx, void *arg, struct err *e)
 			.due_wall_ms = row_num(&r, 7),
 			.attempts = (uint32_t)row_num(&r, 8),
 			.size = (uint64_t)row_num(&r, 9),
+			.account = row_num(&r, 10),
+			.mailbox = row_dup(&r, 11, u->a),
 		};
 	return rows_end(&r, e);
 }

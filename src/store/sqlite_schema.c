@@ -11,6 +11,14 @@
  *   never deleted (the collector empties it), so max + 1 was never given before.
  * - garbage: contents that lost a row and may be without any now.
  * - a mailbox with account_id 0 was deleted; its messages go in a series of units.
+ * - account.octets, .messages: all its mailboxes together, kept by every unit that adds or removes messages.
+ *   junk, neutral, notjunk: NULL means the default, so that a better default reaches those who never chose.
+ * - expunged: each record its modseq, the newest EXPUNGED_MAX; mailbox.expunged counts them, mailbox.forgotten is
+ *   the highest modseq that is no longer among them.  forgotten: what the older ones named, without modseq and with
+ *   neighbours made one, so it never has more rows than the mailbox has gaps between messages.  Both together name
+ *   every UID below uidnext that is not there: the UIDs that are there are known without reading a message.
+ * - mailbox.unseen_from: all messages below this UID have \Seen.
+ * - queue.account_id, .mailbox: mail for a mailbox of ours that had no room for it.
  */
 static const char mail_1[] =
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
@@ -50,6 +58,28 @@ static const char mail_1[] =
     "CREATE INDEX queue_content ON queue (content_id);"
     "INSERT INTO meta VALUES ('incarnation', 0), ('uidvalidity', 0);";
 
+static const char mail_2[] =
+    "ALTER TABLE account ADD COLUMN octets INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE account ADD COLUMN messages INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE account ADD COLUMN octets_max INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE account ADD COLUMN messages_max INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE account ADD COLUMN junk_rules INTEGER NOT NULL DEFAULT 1;"
+    "ALTER TABLE account ADD COLUMN junk TEXT;"
+    "ALTER TABLE account ADD COLUMN neutral TEXT;"
+    "ALTER TABLE account ADD COLUMN notjunk TEXT;"
+    "UPDATE account SET (octets, messages) = (SELECT coalesce(sum(octets), 0), coalesce(sum(messages), 0)"
+    " FROM mailbox WHERE account_id = account.id);"
+    "ALTER TABLE mailbox ADD COLUMN expunged INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE mailbox ADD COLUMN forgotten INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE mailbox ADD COLUMN unseen_from INTEGER NOT NULL DEFAULT 1;"
+    "UPDATE mailbox SET expunged = (SELECT count(*) FROM expunged WHERE mailbox_id = mailbox.id);"
+    "CREATE TABLE forgotten (mailbox_id INTEGER NOT NULL, uid INTEGER NOT NULL, count INTEGER NOT NULL,"
+    " PRIMARY KEY (mailbox_id, uid)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE annotation (account_id INTEGER NOT NULL, mailbox_id INTEGER NOT NULL, name TEXT NOT NULL,"
+    " value BLOB NOT NULL, PRIMARY KEY (account_id, mailbox_id, name)) STRICT, WITHOUT ROWID;"
+    "ALTER TABLE queue ADD COLUMN account_id INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE queue ADD COLUMN mailbox TEXT NOT NULL DEFAULT '';";
+
 static const char auth_1[] =
     "CREATE TABLE verifier (account TEXT PRIMARY KEY, account_id INTEGER NOT NULL, argon2 TEXT, crypt TEXT,"
     " sha1_iterations INTEGER NOT NULL, sha1_salt BLOB, sha1_stored BLOB, sha1_server BLOB,"
@@ -62,7 +92,7 @@ static const char auth_1[] =
     "INSERT INTO secret VALUES (randomblob(32));";
 
 /* steps[i] leads from version i to i + 1.  A step that was published is never changed: add one. */
-static const char *const mail_steps[] = { mail_1 };
+static const char *const mail_steps[] = { mail_1, mail_2 };
 static const char *const auth_steps[] = { auth_1 };
 
 static bool version_read(struct tx *tx, int64_t *version, struct err *e)

@@ -21,6 +21,8 @@ struct readers {
 	unsigned nidle, made, max;
 };
 struct writer;
+struct junk_cache;
+struct uid_cache;
 struct keeper; /* the threads that checkpoint and collect */
 
 struct store {
@@ -32,6 +34,8 @@ struct store {
 	_Atomic uint32_t files; /* names drawn so far */
 	struct readers readers;
 	struct writer *writer;
+	struct junk_cache *junk; /* the writer's thread alone */
+	struct uid_cache *uids;
 	struct keeper *keeper; /* NULL unless conf.checkpointer */
 	struct frames frames;
 

@@ -18,7 +18,7 @@
 
 #include "store/db.h"
 
-#define TX_STATEMENTS 256 /* a power of two, well above the number of texts in store/ */
+#define TX_STATEMENTS 512 /* a power of two, well above the number of texts in store/ */
 #define PAGE_SIZE     4096
 #define FRAME_SIZE    (PAGE_SIZE + 24) /* a page in the WAL */
 #define UNIT_ROWS     500              /* db.h: no unit writes more */

@@ -57,7 +57,7 @@ static size_t limit_now(const struct stage *s)
 	uint64_t staged = atomic_load(&s->st->staged), budget = s->st->conf.staging;
 	if (staged > budget)
 		return SPILL_OVER;
-	if (staged > budget / 2)
+	if (staged > budget / 2 || (s->tight && s->impl->fd < 0))
 		return SPILL_TIGHT;
 	return s->impl->fd >= 0 ? SPILL_FRAME : STAGE_SPILL;
 }

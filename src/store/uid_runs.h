@@ -22,7 +22,8 @@ static inline void runs_add(struct runs *r, uint32_t uid)
 	runs_add_run(r, (struct uid_run){ uid, 1 });
 }
 
-/* Where a series of units has come to in the runs that the caller gave. */
+/* Where a series of units has come to in the runs that the caller gave. A unit asks for UNIT_ROWS of them at most:
+ * there may be very many in which it finds nothing. */
 struct walk {
 	const struct uid_run *runs;
 	size_t n, at;

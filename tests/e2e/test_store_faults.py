@@ -158,14 +158,14 @@ def test_damaged_mail(make, place, table, which):
     spoil_page(server, table, which)
     client = server.imap("alice")
     code, _ = client.select("INBOX")
-    if table == "content":
+    if table == "mailbox" or (table, which) == ("msg", 0):  # SELECT itself looks there, for the first unseen
+        assert code == "NO"
+    else:
         assert code == "OK"
         code, data = client.fetch("1:*", "(BODY.PEEK[])")
         assert code == "NO"
         whole = [i for i in range(1, 121) if client.fetch(str(i), "(BODY.PEEK[])")[0] == "OK"]
         assert 90 < len(whole) < 120
-    else:
-        assert code == "NO"
     assert client.noop()[0] == "OK"
     assert client.list()[0] == ("NO" if table == "mailbox" else "OK")
     touched = (table, which) in (("msg", -1), ("mailbox", 0))  # by a message that is added
@@ -226,14 +226,15 @@ def test_damaged_octets_of_one_message(make):
 
 # -- damage in a content file -----------------------------------------------------------
 
-@pytest.mark.parametrize("spoil", [
-    lambda p: os.truncate(p, p.stat().st_size // 2), lambda p: os.truncate(p, 0), pathlib.Path.unlink,
-    lambda p: overwrite(p, p.stat().st_size // 2, b"\0" * 64)], ids=["half", "empty", "gone", "zeroes"])
-def test_damaged_content_file(make, place, spoil):
+@pytest.mark.parametrize("octets, spoil", [
+    (400_000, lambda p: os.truncate(p, p.stat().st_size // 2)), (400_000, lambda p: os.truncate(p, 0)),
+    (400_000, pathlib.Path.unlink), (400_000, lambda p: overwrite(p, p.stat().st_size // 2, b"\0" * 64)),
+    (2_000_000, lambda p: os.truncate(p, p.stat().st_size // 2))], ids=["half", "empty", "gone", "zeroes", "large"])
+def test_damaged_content_file(make, place, octets, spoil):
     """NO for that message alone; its date, size and structure are still told."""
     server = make().start()
     server.account("alice", "alice@one.test", password="secret")
-    big = random.Random(7).randbytes(400_000).hex()
+    big = random.Random(7).randbytes(octets).hex()
     text = "\n".join(big[i:i + 70] for i in range(0, len(big), 70))
     for subject, body in (("first", "small"), ("second", text), ("third", "small")):
         assert server.try_send(subject, body) == 250

@@ -1,4 +1,4 @@
-/* account.c - sluice account|address|alias|mailbox ...: people and where their mail goes. */
+/* account.c - sluice account|address|alias ...: people and where their mail goes. */
 #include "app/cli/run.h"
 
 #include "app/cli/ask.h"
@@ -273,23 +273,6 @@ static void show_aliases(json_t *list, struct buf *b)
 	table_print(&t, b);
 }
 
-static void show_mailboxes(json_t *list, struct buf *b)
-{
-	struct table t;
-	json_t *x;
-	size_t i;
-	table_open(&t, (const char *const[]){ "MAILBOX", ">MESSAGES", ">UNSEEN", ">SIZE", "USE", NULL });
-	json_array_foreach(list, i, x)
-	{
-		table_cell(&t, admin_str(x, "name"));
-		table_cellf(&t, "%lld", (long long)json_integer_value(json_object_get(x, "messages")));
-		table_cellf(&t, "%lld", (long long)json_integer_value(json_object_get(x, "unseen")));
-		table_cell(&t, table_size(&t.arena, (uint64_t)json_integer_value(json_object_get(x, "octets"))));
-		table_cell(&t, admin_str(x, "use"));
-	}
-	table_print(&t, b);
-}
-
 int cli_account_list(const struct call *c)
 {
 	return list_verb(c, "account.list", NULL, show_accounts);
@@ -303,11 +286,6 @@ int cli_address_list(const struct call *c)
 int cli_alias_list(const struct call *c)
 {
 	return list_verb(c, "alias.list", NULL, show_aliases);
-}
-
-int cli_mailbox_list(const struct call *c)
-{
-	return list_verb(c, "mailbox.list", json_pack("{s:s}", "account", c->argv[0]), show_mailboxes);
 }
 
 /* --- addresses and aliases --------------------------------------------------------- */

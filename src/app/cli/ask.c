@@ -92,7 +92,7 @@ static int open_store(struct ask *a)
 
 int ask_open(struct ask *a, const char *config, enum ask_how how)
 {
-	*a = (struct ask){ .fd = -1, .lock_fd = -1 };
+	*a = (struct ask){ .fd = -1, .lock_fd = -1, .pass_fd = -1, .admin.fd = -1 };
 	signal(SIGPIPE, SIG_IGN);
 	struct err e;
 	if (!load_run_dir(config, &a->loaded, &e))
@@ -116,7 +116,7 @@ static json_t *ask_server(struct ask *a, const char *verb, json_t *args, struct 
 	json_t *asked = json_pack("{s:s, s:o}", "verb", verb, "args", args ? args : json_object());
 	char *text = json_dumps(asked, JSON_COMPACT);
 	json_decref(asked);
-	bool ok = frame_send(a->fd, str_of(text), e);
+	bool ok = frame_send(a->fd, str_of(text), a->pass_fd, e);
 	explicit_bzero(text, strlen(text));
 	free(text);
 	while (ok && frame_recv(a->fd, FRAME_ANSWER_MAX, &a->in, e)) {
@@ -140,6 +140,7 @@ json_t *ask_quietly(struct ask *a, const char *verb, json_t *args, int *code, st
 	if (a->fd >= 0) {
 		reply = ask_server(a, verb, args, e);
 	} else {
+		a->admin.fd = a->pass_fd;
 		reply = admin_run(admin_find(str_of(verb)), &a->admin, args);
 		json_decref(args);
 	}

@@ -15,6 +15,7 @@ struct ask {
 	struct user user;
 	int fd;      /* the control socket; -1: no server */
 	int lock_fd; /* without one */
+	int pass_fd; /* goes with every question; -1: nothing. Borrowed */
 	struct admin admin;
 	struct auth_conf auth;
 	struct buf in;

@@ -118,21 +118,35 @@ static void add_roff(struct buf *b, const char *text)
 	buf_addc(b, '\n');
 }
 
-static void add_manual_verb(const struct verb *v, struct buf *b)
+static void add_words(const struct verb *v, struct buf *b)
 {
-	buf_printf(b, ".It Ic %s", v->name);
+	buf_printf(b, "Ic %s", v->name);
 	struct str rest = str_of(v->args);
 	while (rest.n > 0) {
 		struct str word = str_cut(&rest, ' ');
 		struct str bare = word;
 		bool open = str_skipc(&bare, '[');
-		bool close = bare.n > 0 && bare.p[bare.n - 1] == ']';
-		if (close)
+		unsigned closes = 0;
+		for (; bare.n > 0 && bare.p[bare.n - 1] == ']'; closes++)
 			bare.n--;
-		/* Brackets stand as words, so that "[NAME ...]" needs no nesting. */
-		buf_printf(b, "%s Ar %.*s%s", open ? " Oo" : "", STRF(bare), close ? " Oc" : "");
+		/* Brackets stand as words: "[SIZE [MESSAGES]]" closes two at once. */
+		buf_printf(b, "%s Ar %.*s", open ? " Oo" : "", STRF(bare));
+		while (closes-- > 0)
+			buf_addz(b, " Oc");
 	}
 	buf_addc(b, '\n');
+}
+
+void verb_synopsis(const struct verb *v, struct buf *b)
+{
+	buf_addc(b, '.');
+	add_words(v, b);
+}
+
+void verb_entry(const struct verb *v, struct buf *b)
+{
+	buf_addz(b, ".It ");
+	add_words(v, b);
 	buf_printf(b, "%s.\n", v->line);
 	if (v->help && *v->help) {
 		buf_addz(b, ".Pp\n");
@@ -235,16 +249,18 @@ static const char manual_foot[] =
     ".Ic status\n"
     "exits 0 when the server runs, 1 when it is dead and left its pid file, 3 when it does not run,\n"
     "4 when that cannot be told.\n"
-    ".Sh SEE ALSO\n"
-    ".Xr sluice.conf 5\n";
+    ".Sh SEE ALSO\n";
 
 void verb_manual(const struct verb *table, struct buf *b)
 {
 	buf_addz(b, manual_head);
 	for (const struct verb *v = table; v->name; v++)
 		if (!v->hidden)
-			add_manual_verb(v, b);
+			verb_entry(v, b);
 	buf_addz(b, manual_foot);
+	for (const char *const *page = verb_pages; *page; page++)
+		buf_printf(b, ".Xr sluice-%s 1 ,\n", *page);
+	buf_addz(b, ".Xr sluice.conf 5\n");
 }
 
 /* One case per prefix of words: what may come next. */

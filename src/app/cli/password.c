@@ -40,7 +40,7 @@ static bool read_line(int fd, struct buf *out, struct err *e)
 	return out->n > 0 || err_set(e, ERR_PERM, "no password was given");
 }
 
-static bool ask_once(int tty, bool again, const char *whose, struct buf *out, struct err *e)
+static bool ask_once(int tty, const char *prompt, const char *whose, struct buf *out, struct err *e)
 {
 	struct termios was, quiet;
 	if (tcgetattr(tty, &was) < 0)
@@ -52,11 +52,21 @@ static bool ask_once(int tty, bool again, const char *whose, struct buf *out, st
 	quiet.c_cc[VEOL] = INTERRUPT;
 	tcsetattr(tty, TCSAFLUSH, &quiet);
 	/* Only now: what is typed at the prompt must be neither shown nor thrown away. */
-	dprintf(tty, "%s password for %s: ", again ? "Again, the" : "New", whose);
+	dprintf(tty, "%s for %s: ", prompt, whose);
 	bool ok = read_line(tty, out, e);
 	tcsetattr(tty, TCSAFLUSH, &was);
 	dprintf(tty, "\n");
 	return ok;
+}
+
+bool password_ask_once(const char *whose, bool from_stdin, struct buf *out, struct err *e)
+{
+	if (from_stdin)
+		return read_line(STDIN_FILENO, out, e);
+	AUTO_CLOSE int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	if (tty < 0)
+		return err_set(e, ERR_PERM, "there is no terminal to ask for a password on: use --password-stdin");
+	return ask_once(tty, "Password", whose, out, e);
 }
 
 bool password_ask(const char *whose, bool from_stdin, struct buf *out, struct err *e)
@@ -67,7 +77,8 @@ bool password_ask(const char *whose, bool from_stdin, struct buf *out, struct er
 	AUTO_CLOSE int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
 	if (tty < 0)
 		return err_set(e, ERR_PERM, "there is no terminal to ask for a password on: use --password-stdin");
-	bool ok = ask_once(tty, false, whose, out, e) && ask_once(tty, true, whose, &again, e);
+	bool ok = ask_once(tty, "New password", whose, out, e) &&
+		  ask_once(tty, "Again, the password", whose, &again, e);
 	if (ok && !str_eq(buf_str(out), buf_str(&again)))
 		ok = err_set(e, ERR_PERM, "the two are not the same; nothing was changed");
 	password_wipe(&again);

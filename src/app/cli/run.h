@@ -26,7 +26,26 @@ int cli_address_rm(const struct call *c);
 int cli_alias_add(const struct call *c);
 int cli_alias_list(const struct call *c);
 int cli_alias_rm(const struct call *c);
+
+/* mailbox.c */
 int cli_mailbox_list(const struct call *c);
+int cli_mailbox_create(const struct call *c);
+int cli_mailbox_rename(const struct call *c);
+int cli_mailbox_rm(const struct call *c);
+int cli_mailbox_subscribe(const struct call *c);
+int cli_mailbox_unsubscribe(const struct call *c);
+int cli_mailbox_use(const struct call *c);
+int cli_account_quota(const struct call *c);
+int cli_account_junk_flags(const struct call *c);
+
+/* import.c */
+int cli_import_maildir(const struct call *c);
+int cli_import_mbox(const struct call *c);
+int cli_import_imap(const struct call *c);
+
+/* export.c */
+int cli_export_maildir(const struct call *c);
+int cli_export_mbox(const struct call *c);
 
 /* storage.c */
 int cli_queue_list(const struct call *c);

@@ -210,6 +210,7 @@ int cli_code(const struct err *e)
 		return EX_UNAVAILABLE;
 	case ERR_TEMP:
 	case ERR_FULL:
+	case ERR_QUOTA:
 		break;
 	}
 	return EX_TEMPFAIL;

@@ -14,7 +14,7 @@
 #include "base/err.h"
 #include <sysexits.h>
 
-#define VERB_OPTIONS 8
+#define VERB_OPTIONS 16
 
 struct option_row {
 	const char *name; /* "json": --json; NULL ends the list */
@@ -59,6 +59,13 @@ bool verb_parse(const struct verb *v, int argc, char **argv, struct call *c, str
 void verb_overview(const struct verb *table, struct buf *b);
 bool verb_help(const struct verb *table, int argc, char **argv, struct buf *b); /* false: no such verb */
 void verb_manual(const struct verb *table, struct buf *b);
+/* One verb as manual pages show it: its words; or with all that is said of it, as an item of a list. */
+void verb_synopsis(const struct verb *v, struct buf *b);
+void verb_entry(const struct verb *v, struct buf *b);
+/* sluice-NAME(1), of some verbs alone (pages.c). False: there is no such page. */
+bool verb_page(const struct verb *table, const char *name, struct buf *b);
+/* The pages that there are, one after the other; ends with NULL. */
+extern const char *const verb_pages[];
 void verb_completion(const struct verb *table, struct buf *b);
 
 /* "sluice: text" on standard error; returns `code`, so that a failing line reads: return cli_fail(EX_DATAERR, ...); */

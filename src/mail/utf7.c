@@ -1,4 +1,4 @@
-#include "imap/utf7.h"
+#include "mail/utf7.h"
 #include "mail/words.h"
 #include <stdlib.h>
 #include <uninorm.h>
@@ -95,29 +95,44 @@ static struct str inbox_fold(struct str name, struct arena *a)
 	return name.n == 5 ? STR("INBOX") : str_cat(a, STR("INBOX"), str_sub(name, 5, name.n));
 }
 
-bool utf7_decode(struct str wire, struct arena *a, struct str *utf8)
+static bool to_utf8(struct str wire, bool plain, struct arena *a, struct str *given)
 {
+	*given = wire;
 	for (size_t i = 0; i < wire.n; i++)
 		if (wire.p[i] == '\0' || wire.p[i] == '\r' || wire.p[i] == '\n')
 			return false;
-	bool plain = !eight_bit(wire);
-	if (plain && str_chr(wire, '&') == wire.n) {
-		*utf8 = inbox_fold(wire, a);
+	if (eight_bit(wire))
+		return utf8_valid(wire);
+	if (plain || str_chr(wire, '&') == wire.n)
 		return true;
-	}
 	struct buf b = { 0 };
-	bool ok = plain ? decode_wire(wire, &b) : utf8_valid(wire);
-	if (ok && !plain)
-		buf_add(&b, wire);
-	if (ok) {
-		size_t n = 0;
-		uint8_t *nfc = u8_normalize(UNINORM_NFC, (const uint8_t *)buf_str(&b).p, b.n, NULL, &n);
-		*utf8 = nfc ? inbox_fold(str_dup(a, (struct str){ (const char *)nfc, n }), a) : STR_NONE;
-		ok = nfc != NULL;
-		free(nfc);
-	}
+	bool ok = decode_wire(wire, &b);
+	*given = str_dup(a, buf_str(&b));
 	buf_free(&b);
 	return ok;
+}
+
+bool mailbox_decode(struct str wire, bool plain, struct arena *a, struct str *given, struct str *name)
+{
+	if (!to_utf8(wire, plain, a, given))
+		return false;
+	*name = *given;
+	if (eight_bit(*given)) {
+		size_t n = 0;
+		uint8_t *nfc = u8_normalize(UNINORM_NFC, (const uint8_t *)given->p, given->n, NULL, &n);
+		if (!nfc)
+			return false;
+		*name = str_dup(a, (struct str){ (const char *)nfc, n });
+		free(nfc);
+	}
+	*name = inbox_fold(*name, a);
+	return true;
+}
+
+bool utf7_decode(struct str wire, struct arena *a, struct str *utf8)
+{
+	struct str given;
+	return mailbox_decode(wire, false, a, &given, utf8);
 }
 
 /* A run of characters that need the shift, as UTF-16 in base64 without padding. */

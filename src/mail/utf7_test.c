@@ -1,5 +1,5 @@
 #include "base/test.h"
-#include "imap/utf7.h"
+#include "mail/utf7.h"
 
 static const struct {
 	const char *wire, *utf8; /* NULL: refused */
