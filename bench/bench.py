@@ -283,6 +283,22 @@ def bench_crash(args):
                             env=env).returncode)
 
 
+def bench_queue(args):
+    build = ROOT / "build/plain"
+    subprocess.run(["ninja", "-C", build, "bench-queue"], check=True, capture_output=True)
+    # rows that are due, their lanes, rows of one more lane that are due tomorrow
+    for words in ((1000, 1), (1000000, 1), (1000, 1, 500000), (100000, 1000), (1000000, 1000)):
+        if args.quick and words[0] > 100000:
+            continue
+        with folder() as base:
+            got = json.loads(subprocess.run([build / "bench-queue", base / "store", *map(str, words)], check=True,
+                                            capture_output=True, text=True).stdout)
+        say(f"queue: {got['rows']:>9,} due in {got['lanes']:>5,} lanes, {got['future']:>7,} tomorrow: claim of 100 "
+            f"{got['claim_us'] / 1000:.2f} ms with its commit, {got['claim_cpu_us'] / 1000:.2f} ms of CPU; lanes "
+            f"{got['lanes_us'] / 1000:.2f} ms; finish {got['finish_us'] / 1000:.2f} ms; insert {got['insert']:.0f} us a row; "
+            f"memory {got['rss_kib'] / 1024:.0f} MiB (goals: flat within 2 x, 64 MiB)")
+
+
 BENCHES = {
     "accept": (bench_accept, "4 KiB and 64 KiB messages, us and Postfix (and OpenSMTPD with --opensmtpd)"),
     "journal": (bench_journal, "accept on a journaled ext4 in a loop file, us and Postfix"),
@@ -291,6 +307,7 @@ BENCHES = {
     "hold": (bench_hold, "memory of 10,000 waiting sessions; work beside them"),
     "start": (bench_start, "time to listen, memory when idle"),
     "idle": (bench_idle, "how soon IDLE tells of a message"),
+    "queue": (bench_queue, "claims at 1,000 and 1,000,000 queued"),
     "crash": (bench_crash, "200 rounds of SIGKILL under load"),
     **{name: (lambda args, run=run: run(args, say, folder), text) for name, (run, text) in imap.BENCHES.items()},
 }

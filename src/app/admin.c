@@ -331,6 +331,8 @@ static const struct admin_row rows[] = {
 	{ "mailbox.rm",		ROLE_QUEUE,  admin_mailbox_rm },
 	{ "mailbox.subscribe",	ROLE_QUEUE,  admin_mailbox_subscribe },
 	{ "mailbox.use",	ROLE_QUEUE,  admin_mailbox_use },
+	{ "search.status",	ROLE_QUEUE,  admin_search_status },
+	{ "search.rebuild",	ROLE_QUEUE,  admin_search_rebuild },
 	{ "queue.list",		ROLE_QUEUE,  admin_queue_list },
 	{ "queue.rm",		ROLE_QUEUE,  admin_queue_rm },
 	{ "store.check",	ROLE_QUEUE,  admin_store_check },

@@ -18,16 +18,16 @@ bool admin_queue_list(struct admin *ad, json_t *args, json_t *out, struct arena 
 	int64_t after = json_integer_value(json_object_get(args, "after"));
 	struct queue_row *rows;
 	size_t n;
-	if (!queue_list(ad->store, after, QUEUE_PAGE, a, &rows, &n, e))
+	if (!queue_list(ad->store, NULL, after, QUEUE_PAGE, a, &rows, &n, e))
 		return false;
 	json_t *list = json_array();
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(
 		    list, json_pack("{s:I, s:o, s:o, s:o, s:I, s:I, s:i, s:I}", "id", (json_int_t)rows[i].id, "sender",
 				    admin_text(rows[i].sender), "recipient", admin_text(rows[i].recipient), "state",
-				    admin_text(rows[i].state), "created_ms", (json_int_t)rows[i].created_wall_ms,
-				    "due_ms", (json_int_t)rows[i].due_wall_ms, "attempts", (int)rows[i].attempts,
-				    "size", (json_int_t)rows[i].size));
+				    admin_text(queue_state_name(rows[i].state)), "created_ms",
+				    (json_int_t)rows[i].created_wall_ms, "due_ms", (json_int_t)rows[i].due_wall_ms,
+				    "attempts", (int)rows[i].attempts, "size", (json_int_t)rows[i].size));
 	json_object_set_new(out, "list", list);
 	json_object_set_new(out, "more", json_boolean(n == QUEUE_PAGE));
 	return true;
@@ -37,7 +37,11 @@ bool admin_queue_rm(struct admin *ad, json_t *args, json_t *out, struct arena *a
 {
 	(void)out;
 	(void)a;
-	return queue_remove(ad->store, json_integer_value(json_object_get(args, "id")), e);
+	int64_t id = json_integer_value(json_object_get(args, "id"));
+	struct queue_filter f = { .state = -1, .ids = &id, .nids = 1 };
+	uint64_t removed;
+	return queue_change(ad->store, &f, QUEUE_REMOVE, STR_NONE, &removed, e) &&
+	       (removed > 0 || err_set(e, ERR_PERM, "no such queue row: %lld", (long long)id));
 }
 
 bool admin_store_check(struct admin *ad, json_t *args, json_t *out, struct arena *a, struct err *e)

@@ -12,6 +12,10 @@ bool admin_mailbox_use(struct admin *ad, json_t *args, json_t *out, struct arena
 bool admin_account_quota(struct admin *ad, json_t *args, json_t *out, struct arena *a, struct err *e);
 bool admin_account_junk(struct admin *ad, json_t *args, json_t *out, struct arena *a, struct err *e);
 
+/* admin_search.c */
+bool admin_search_status(struct admin *ad, json_t *args, json_t *out, struct arena *a, struct err *e);
+bool admin_search_rebuild(struct admin *ad, json_t *args, json_t *out, struct arena *a, struct err *e);
+
 /* admin_store.c */
 bool admin_queue_list(struct admin *ad, json_t *args, json_t *out, struct arena *a, struct err *e);
 bool admin_queue_rm(struct admin *ad, json_t *args, json_t *out, struct arena *a, struct err *e);

@@ -5,6 +5,7 @@
 #include "store/bell.h"
 #include "store/db.h"
 #include "store/search_write.h"
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -20,13 +21,16 @@
 #define LEAVE_MS     1000           /* for syncing when we end */
 #define NICE         10
 
-/* Accounts to be compared with their index, in their order; one may stand here only once. */
+/* Accounts to be compared with their index: each stands here once, and has its turn. */
+struct due {
+	int64_t account, counted_mono_ms;
+	bool due;
+	bool behind; /* since the start, or by more than a batch: after the others, and at half the pace */
+};
 struct todo {
-	struct due {
-		int64_t account, counted_mono_ms;
-		bool due, first; /* first: since the start */
-	} * all;                 /* ascending by account */
-	size_t n, cap, due, at;
+	struct due *all; /* ascending by account */
+	size_t n, cap, at;
+	size_t due, live; /* how many are due; how many of them are not behind */
 };
 struct indexer {
 	struct store *st;
@@ -79,35 +83,51 @@ static size_t todo_at(const struct todo *t, int64_t account)
 	return low;
 }
 
-static void todo_add(struct todo *t, int64_t account, bool first)
+static struct due *todo_entry(struct todo *t, int64_t account)
 {
 	size_t at = todo_at(t, account);
-	if (at == t->n || t->all[at].account != account) {
-		if (t->n == t->cap) {
-			t->cap = t->cap ? 2 * t->cap : 64;
-			t->all = realloc(t->all, t->cap * sizeof *t->all);
-			if (!t->all)
-				abort();
-		}
-		memmove(&t->all[at + 1], &t->all[at], (t->n++ - at) * sizeof *t->all);
-		t->all[at] = (struct due){ .account = account, .counted_mono_ms = clock_mono_ms() };
-		t->at += at < t->at;
+	if (at < t->n && t->all[at].account == account)
+		return &t->all[at];
+	if (t->n == t->cap) {
+		t->cap = t->cap ? 2 * t->cap : 64;
+		t->all = realloc(t->all, t->cap * sizeof *t->all);
+		if (!t->all)
+			abort();
 	}
-	t->due += !t->all[at].due;
-	t->all[at].due = true;
-	t->all[at].first = first;
+	memmove(&t->all[at + 1], &t->all[at], (t->n++ - at) * sizeof *t->all);
+	t->all[at] = (struct due){ .account = account, .counted_mono_ms = clock_mono_ms() };
+	t->at += at < t->at;
+	return &t->all[at];
 }
 
-/* The next one, after the last, round and round. */
+static void todo_add(struct todo *t, int64_t account, bool behind)
+{
+	struct due *d = todo_entry(t, account);
+	bool was_live = d->due && !d->behind;
+	t->due += !d->due;
+	t->live += !was_live && !behind;
+	d->behind = behind && !was_live;
+	d->due = true;
+}
+
+/* The next one after the last, round and round. */
 static struct due *todo_next(struct todo *t)
 {
 	for (size_t i = 0; t->due > 0 && i < t->n; i++) {
 		struct due *d = &t->all[t->at++ % t->n];
 		t->at %= t->n;
-		if (d->due)
+		if (d->due && !(d->behind && t->live > 0))
 			return d;
 	}
 	return NULL;
+}
+
+static void todo_worked(struct todo *t, struct due *d, bool done)
+{
+	t->live -= !d->behind;
+	t->due -= done;
+	d->due = !done;
+	d->behind = !done;
 }
 
 static bool add_accounts(struct indexer *ix, int slot, struct err *e)
@@ -122,9 +142,23 @@ static bool add_accounts(struct indexer *ix, int slot, struct err *e)
 	return ok;
 }
 
+static bool add_damaged(struct indexer *ix, struct err *e)
+{
+	struct arena a = { 0 };
+	int64_t *ids;
+	size_t n;
+	bool ok = search_mend(ix->x, &a, &ids, &n, e);
+	for (size_t i = 0; ok && i < n; i++)
+		todo_add(&ix->todo, ids[i], false);
+	arena_reset(&a);
+	return ok;
+}
+
 static bool look(struct indexer *ix, struct err *e)
 {
 	ix->look_mono_ms = clock_mono_ms();
+	if (!add_damaged(ix, e))
+		return false;
 	for (unsigned i = 0; i < BELL_SLOTS; i++) {
 		uint32_t now = bell_seq(ix->st, i);
 		if (now == ix->rung[i])
@@ -318,19 +352,17 @@ static bool work_on(struct indexer *ix, struct due *d, bool *done, struct err *e
 
 /* --- the thread --------------------------------------------------------------------------- */
 
-/* Accounts that are gone, files that were found damaged, files that can be synced. */
+/* Accounts that are gone, files that can be synced, memory. */
 static bool sweep(struct indexer *ix, struct err *e)
 {
-	struct arena a = { 0 };
-	int64_t *damaged;
-	size_t n;
 	ix->sweep_mono_ms = clock_mono_ms();
-	bool ok = search_sweep(ix->x, ix->rang, &a, &damaged, &n, e);
-	for (size_t i = 0; ok && i < n; i++)
-		todo_add(&ix->todo, damaged[i], false);
-	arena_reset(&a);
-	ix->rang = ix->rang && !ok;
-	return ok && search_dry(ix->x, IDLE_MS, e);
+	search_rest(ix->x);
+	if (!search_dry(ix->x, IDLE_MS, e) || (ix->rang && !search_sweep(ix->x, e)))
+		return false;
+	if (ix->rang)
+		malloc_trim(0); /* a large batch takes many megabytes, and may have been the last for long */
+	ix->rang = false;
+	return true;
 }
 
 static bool step(struct indexer *ix, struct err *e)
@@ -348,11 +380,10 @@ static bool step(struct indexer *ix, struct err *e)
 	}
 	if (!store_room(ix->st, 0, e) || !work_on(ix, d, &done, e))
 		return false;
-	d->due = !done;
-	ix->todo.due -= done;
-	if (!done || d->first) /* far behind: half of the time is for others */
+	bool behind = d->behind || !done;
+	todo_worked(&ix->todo, d, done);
+	if (behind)
 		rest(ix, clock_mono_ms() - begun_ms);
-	d->first = d->first && !done;
 	return true;
 }
 

@@ -185,7 +185,9 @@ static void index_one(struct world *w, uint32_t uid, bool unsure, const char *li
 	message_close(&m);
 	struct search_doc doc = { row->content_id, buf_str(&head), lie ? str_of(lie) : buf_str(&body), unsure || !all };
 	struct search_mark mark = { inbox->id, uid };
-	if (!search_put(w->conf.search, w->account, &doc, 1, &mark, 1, &e))
+	struct search_have have;
+	if (!search_have(w->conf.search, w->account, &a, &have, &e) ||
+	    !search_put(w->conf.search, w->account, have.file, &doc, 1, &mark, 1, &e))
 		fail_msg("%s", e.text);
 	buf_free(&head);
 	buf_free(&body);

@@ -218,8 +218,11 @@ static bool add_remote(struct session *s, const struct address *to, struct str a
 		*why = (struct reply){ 550, "5.1.1", "No such user here" };
 		return false;
 	}
-	struct target t = { .sender = s->mail->from,
+	struct target t = { .owner = s->state & HAS_LOGIN ? s->account : 0,
+			    .sender = s->mail->from,
 			    .recipient = address,
+			    .smtputf8 = s->mail->params.smtputf8,
+			    .eight_bit = s->mail->params.eight_bit,
 			    .dsn = params_dsn(&s->arena, &s->mail->params, params) };
 	if (add_target(s, t))
 		return true;

@@ -38,11 +38,11 @@ static bool take_size(struct params *p, struct str v)
 	return num_parse(v, UINT64_MAX, &p->mail.size);
 }
 
-/* Our own way is 8-bit clean, so the word is checked and forgotten; 8-bit octets are taken from those who forget it
- * too. */
+/* Our own way is 8-bit clean: 8-bit octets are taken from those who forget the word, too. Who carries the message on
+ * must know. */
 static bool take_body(struct params *p, struct str v)
 {
-	(void)p;
+	p->mail.eight_bit = str_eqi(v, STR("8BITMIME"));
 	return str_eqi(v, STR("7BIT")) || str_eqi(v, STR("8BITMIME"));
 }
 

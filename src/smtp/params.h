@@ -12,7 +12,7 @@
 
 struct mail_params {
 	uint64_t size; /* 0: not said */
-	bool smtputf8;
+	bool smtputf8, eight_bit;
 	struct str envid, ret; /* as sent; empty: not said */
 };
 struct rcpt_params {

@@ -27,15 +27,12 @@ static void sweep(void)
 {
 	struct mailbox *m;
 	struct err e;
-	struct queue_row *rows;
-	size_t n;
+	uint64_t removed;
 	const int64_t who[] = { world.mjl, world.catcher };
 	for (size_t i = 0; i < 2; i++)
 		if (mailbox_find(world.store, who[i], STR("INBOX"), &world.a, &m, &e) && m)
 			msg_expunge(world.store, m->id, NULL, 0, false, &e);
-	if (queue_list(world.store, 0, 1000, &world.a, &rows, &n, &e))
-		while (n > 0)
-			queue_remove(world.store, rows[--n].id, &e);
+	queue_change(world.store, NULL, QUEUE_REMOVE, STR_NONE, &removed, &e);
 	arena_reset(&world.a);
 }
 

@@ -17,7 +17,7 @@ static struct queue_row *queued(struct world *w, size_t *n)
 {
 	struct queue_row *rows;
 	struct err e = { 0 };
-	world_must(queue_list(w->store, 0, 100, &w->a, &rows, n, &e), e.text);
+	world_must(queue_list(w->store, NULL, 0, 100, &w->a, &rows, n, &e), e.text);
 	return rows;
 }
 

@@ -513,7 +513,7 @@ static void test_local(void **state)
 	size_t id = str_find(m, STR("\r\nMessage-Id: <")), date = str_find(m, STR("\r\nDate: ")),
 	       subject = str_find(m, STR("\r\nSubject: cron\r\n\r\n"));
 	assert_true(id < date && date < subject && subject < m.n);
-	assert_true(queue_list(w->store, 0, 10, &w->a, &rows, &n, &e));
+	assert_true(queue_list(w->store, NULL, 0, 10, &w->a, &rows, &n, &e));
 	assert_int_equal(n, 1);
 	assert_strz(rows[0].sender, "root@mox.example");
 	assert_strz(rows[0].recipient, "far@away.example");

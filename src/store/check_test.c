@@ -4,7 +4,7 @@
 #include <sys/wait.h>
 
 #include "store/sqlite_store.h"
-#include "store/test_store.h"
+#include "store/test_queue.h"
 
 static int64_t account, inbox;
 
@@ -63,6 +63,25 @@ static void test_counters(void **state)
 	found_and_mended(1, "counters differ");
 	struct mailbox after = box_now(inbox);
 	assert_true(before.uidnext == after.uidnext && before.modseq == after.modseq && before.octets == after.octets);
+}
+
+static void test_lanes(void **state)
+{
+	(void)state;
+	struct target t[3];
+	struct queue_claim c = { .lane = STR("mx:a.example"), .max = 10 };
+	for (size_t i = 0; i < 3; i++)
+		t[i] = away("you@here.example", i == 2 ? "x@b.example" : "x@a.example", 0);
+	leave(st, t, 3);
+	sql("UPDATE lane SET ripe = 7 WHERE name = 'mx:a.example'");
+	found_and_mended(1, "counts differ");
+	sql("DELETE FROM lane WHERE name = 'mx:a.example'");
+	found_and_mended(1, "counts differ");
+	sql("INSERT INTO lane VALUES ('mx:c.example', 1, 0, 99)");
+	found_and_mended(1, "counts differ");
+	must(queue_claim(st, INT64_MAX, &c, &a, &e));
+	assert_true(c.n == 2 && c.rows[0].id == t[0].queue_id && c.rows[1].id == t[1].queue_id);
+	check_clean();
 }
 
 static void test_lost_rows(void **state)
@@ -309,6 +328,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_counters, setup_account, teardown),
+		cmocka_unit_test_setup_teardown(test_lanes, setup_account, teardown),
 		cmocka_unit_test_setup_teardown(test_lost_rows, setup_account, teardown),
 		cmocka_unit_test_setup_teardown(test_orphans, setup_account, teardown),
 		cmocka_unit_test_setup_teardown(test_collect, setup_account, teardown),

@@ -143,15 +143,20 @@ struct target {
 	bool waits;
 	struct str sender, recipient; /* paths without <>, sender may be empty */
 	struct str dsn;               /* ENVID, RET, NOTIFY, ORCPT as "KEY=value" words; kept for the queue */
-	int64_t due_wall_ms;
+	int64_t due_wall_ms;          /* 0: now */
+	int64_t owner;                /* account whose mail it is that goes to an address; 0: nobody's of ours */
+	struct str drop, route;       /* store/queue.h */
+	struct str hold;              /* not empty: it is queued as held, for this reason */
+	bool smtputf8, eight_bit;     /* what the message asks of the next host */
 	/* results */
 	uint32_t uid, uidvalidity;
 	int64_t queue_id;
 	bool over_quota; /* ERR_QUOTA: it was this one, among others perhaps */
 };
 struct delivery {
-	struct stage *stage;      /* the content, sealed or not */
-	struct str index;         /* MIME index blob (mail/mime.h) */
+	struct stage *stage; /* the content, sealed or not; NULL: ... */
+	int64_t content_id;  /* ... one that is stored, and named by a row that is there: ERR_PERM when it is not */
+	struct str index;    /* MIME index blob (mail/mime.h); of a new content */
 	int64_t internal_wall_ms; /* 0 = now */
 	struct target *targets;
 	size_t n;

@@ -4,6 +4,7 @@
  */
 #include <sqlite3.h>
 
+#include "store/queue.h"
 #include "store/sqlite_store.h"
 #include "store/test_store.h"
 
@@ -63,7 +64,7 @@ static const char content_1[] =
     "INSERT INTO queue VALUES (1, 1, 'a@a.example', 'b@b.example', '', 0, 1, 1, 0, 10, NULL);"
     "PRAGMA user_version=1;";
 
-static void write_old(void)
+static void write_old(const char *more, const char *content)
 {
 	char path[100];
 	sqlite3 *db;
@@ -72,7 +73,8 @@ static void write_old(void)
 	assert_int_equal(sqlite3_exec(db, "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL;", NULL, NULL, NULL),
 			 SQLITE_OK);
 	if (sqlite3_exec(db, version_1, NULL, NULL, NULL) != SQLITE_OK ||
-	    sqlite3_exec(db, content_1, NULL, NULL, NULL) != SQLITE_OK)
+	    sqlite3_exec(db, more, NULL, NULL, NULL) != SQLITE_OK ||
+	    sqlite3_exec(db, content, NULL, NULL, NULL) != SQLITE_OK)
 		fail_msg("%s", sqlite3_errmsg(db));
 	sqlite3_close(db);
 }
@@ -88,7 +90,7 @@ static void test_version_1(void **state)
 	uint64_t contents, files;
 	size_t n;
 	folder_new();
-	write_old();
+	write_old("", content_1);
 	open_conf((struct store_conf){ 0 });
 	must(account_quota(st, 1, &q, &e));
 	assert_true(q.octets == 50 && q.messages == 5 && q.octets_max == 0 && q.messages_max == 0);
@@ -116,6 +118,70 @@ static void test_version_1(void **state)
 	assert_int_equal(q.messages, 5);
 }
 
+/* What the second version added. */
+static const char version_2[] =
+    "ALTER TABLE account ADD COLUMN octets INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE account ADD COLUMN messages INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE account ADD COLUMN octets_max INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE account ADD COLUMN messages_max INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE account ADD COLUMN junk_rules INTEGER NOT NULL DEFAULT 1;"
+    "ALTER TABLE account ADD COLUMN junk TEXT;"
+    "ALTER TABLE account ADD COLUMN neutral TEXT;"
+    "ALTER TABLE account ADD COLUMN notjunk TEXT;"
+    "ALTER TABLE mailbox ADD COLUMN expunged INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE mailbox ADD COLUMN forgotten INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE mailbox ADD COLUMN unseen_from INTEGER NOT NULL DEFAULT 1;"
+    "CREATE TABLE forgotten (mailbox_id INTEGER NOT NULL, uid INTEGER NOT NULL, count INTEGER NOT NULL,"
+    " PRIMARY KEY (mailbox_id, uid)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE annotation (account_id INTEGER NOT NULL, mailbox_id INTEGER NOT NULL, name TEXT NOT NULL,"
+    " value BLOB NOT NULL, PRIMARY KEY (account_id, mailbox_id, name)) STRICT, WITHOUT ROWID;"
+    "ALTER TABLE queue ADD COLUMN account_id INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE queue ADD COLUMN mailbox TEXT NOT NULL DEFAULT '';"
+    "PRAGMA user_version=2;";
+/* One for an address, one for a mailbox of ours that was full; one that was not due yet. */
+static const char content_2[] =
+    "INSERT INTO account (id, name, disabled, created_ms, modseq, octets, messages)"
+    " VALUES (7, 'you', 0, 1000, 20, 0, 0);"
+    "INSERT INTO mailbox (id, account_id, name, uidvalidity, uidnext, modseq, use, messages, unseen, deleted, octets,"
+    " recent_uid) VALUES (1, 7, 'INBOX', 77, 1, 1, 0, 0, 0, 0, 0, 1);"
+    "INSERT INTO content VALUES (1, 10, NULL, 0, NULL, NULL);"
+    "INSERT INTO queue VALUES (3, 1, 'a@a.example', 'B@B.example', 'RET=FULL', 0, 1, 1, 0, 14, x'5072653a', 0, ''),"
+    " (4, 1, 'a@a.example', 'you@c.example', '', 0, 1, 2, 0, 10, NULL, 7, 'INBOX'),"
+    " (5, 1, '', 'b@b.example', '', 0, 1, 9000000000000, 0, 10, NULL, 0, '');";
+
+static void test_version_2(void **state)
+{
+	(void)state;
+	struct queue_lane *lanes;
+	struct queue_row *rows;
+	uint64_t changed;
+	size_t n;
+	folder_new();
+	write_old(version_2, content_2);
+	open_conf((struct store_conf){ 0 });
+	must(queue_list(st, NULL, 0, 10, &a, &rows, &n, &e));
+	assert_true(n == 3 && rows[0].id == 3 && rows[0].state == QUEUE_WAITING && rows[0].account == 0);
+	assert_true(rows[1].account == 7);
+	must(queue_lanes(st, 1000, NULL, 0, 10, &a, &lanes, &n, &e));
+	assert_int_equal(n, 2);
+	assert_strz(lanes[0].name, "mx:b.example");
+	assert_strz(lanes[1].name, "box");
+	struct queue_claim c = { .lane = STR("mx:b.example"), .max = 10 };
+	must(queue_claim(st, 1000, &c, &a, &e));
+	assert_true(c.n == 1 && c.rows[0].id == 3);
+	assert_strz(c.rows[0].prefix, "Pre:");
+	assert_strz(c.rows[0].dsn, "RET=FULL");
+	must(queue_change(st, NULL, QUEUE_RETRY, STR_NONE, &changed, &e));
+	assert_int_equal(changed, 1);
+	must(queue_claim(st, 1000, &c, &a, &e));
+	assert_true(c.n == 1 && c.rows[0].id == 5);
+	struct queue_result done[] = { { .id = 3, .outcome = QUEUE_DONE }, { .id = 5, .outcome = QUEUE_DONE } };
+	must(queue_finish(st, done, 2, NULL, 0, &e));
+	must(queue_list(st, NULL, 0, 10, &a, &rows, &n, &e));
+	assert_true(n == 1 && rows[0].id == 4);
+	assert_strz(rows[0].mailbox, "INBOX");
+}
+
 /* A database without rows at all. */
 static void test_empty(void **state)
 {
@@ -137,6 +203,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_version_1, teardown),
+		cmocka_unit_test_teardown(test_version_2, teardown),
 		cmocka_unit_test_teardown(test_empty, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

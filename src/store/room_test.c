@@ -251,7 +251,7 @@ static void test_who_is_full(void **state)
 	assert_int_equal(quota_now(full).messages, 0);
 	assert_int_equal(quota_now(fine).messages, 1);
 	holds(2, 10);
-	must(queue_list(st, 0, 10, &a, &rows, &n, &e));
+	must(queue_list(st, NULL, 0, 10, &a, &rows, &n, &e));
 	assert_int_equal(n, 2);
 	assert_true(rows[0].account == full && rows[1].account == account && rows[0].content_id == rows[1].content_id);
 	assert_strz(rows[1].mailbox, "Thrice");

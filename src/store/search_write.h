@@ -22,9 +22,12 @@ bool search_accounts(struct store *st, int slot, struct arena *a, int64_t **ids,
 bool search_wet(struct search_index *x, const int64_t *accounts, size_t n, struct err *e);
 /* Sync the files of accounts that nobody has written for `idle_ms`; a few at a time. */
 bool search_dry(struct search_index *x, int64_t idle_ms, struct err *e);
-/* Remove the files that a search found damaged; these are named. With `gone` those of accounts that are no more, too.
- * Closes all that is open and not in use. */
-bool search_sweep(struct search_index *x, bool gone, struct arena *a, int64_t **damaged, size_t *n, struct err *e);
+/* Remove the files that searches of this process found damaged; these are named. */
+bool search_mend(struct search_index *x, struct arena *a, int64_t **damaged, size_t *n, struct err *e);
+/* Remove the files of accounts that are no more. */
+bool search_sweep(struct search_index *x, struct err *e);
+/* Close all that is open and not in use. */
+void search_rest(struct search_index *x);
 
 /* Messages of a mailbox up to `uid` have been looked at. */
 struct search_mark {

@@ -168,6 +168,7 @@ static bool unit_remove(struct tx *tx, void *arg, struct err *e)
 	       sql_run(tx, e, "DELETE FROM alias WHERE account_id = ?1", NUM(u->id)) &&
 	       sql_run(tx, e, "DELETE FROM subscription WHERE account_id = ?1", NUM(u->id)) &&
 	       sql_run(tx, e, "DELETE FROM annotation WHERE account_id = ?1", NUM(u->id)) &&
+	       sql_run(tx, e, "DELETE FROM suppress WHERE account_id = ?1", NUM(u->id)) &&
 	       sql_run(tx, e, "UPDATE mailbox SET account_id = 0, name = 'dropped/' || id WHERE account_id = ?1",
 		       NUM(u->id)) &&
 	       sql_run(tx, e, "DELETE FROM account WHERE id = ?1", NUM(u->id));

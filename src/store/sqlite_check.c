@@ -10,6 +10,7 @@
 #include "store/sqlite_box.h"
 #include "store/sqlite_content.h"
 #include "store/sqlite_mailbox.h"
+#include "store/sqlite_queue.h"
 #include "store/sqlite_store.h"
 #include "store/sqlite_uids.h"
 
@@ -341,6 +342,26 @@ static void check_stray(struct check *c)
 			"%lld annotations or records belong to no mailbox", (long long)c->after);
 }
 
+static bool unit_lanes(struct tx *tx, void *arg, struct err *e)
+{
+	return lanes_wrong(tx, &((struct check *)arg)->after, e);
+}
+
+static bool unit_lanes_recount(struct tx *tx, void *arg, struct err *e)
+{
+	(void)arg;
+	return lanes_recount(tx, e);
+}
+
+static void check_lanes(struct check *c)
+{
+	struct err e;
+	step(c, unit_lanes, "lanes of the queue");
+	if (c->after > 0)
+		problem(c, c->repair && store_do(c->st, unit_lanes_recount, c, &e),
+			"lanes of the queue: their counts differ from its rows");
+}
+
 /* --- rows and contents ---------------------------------------------------------------------- */
 
 static bool unit_missing(struct tx *tx, void *arg, struct err *e)
@@ -495,6 +516,7 @@ bool store_check(struct store *st, bool quick, bool repair, progress_fn progress
 	check_counters(&c);
 	check_accounts(&c);
 	check_stray(&c);
+	check_lanes(&c);
 	step(&c, unit_missing, "messages without content");
 	check_unnamed(&c);
 	if (quick)

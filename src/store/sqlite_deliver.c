@@ -1,32 +1,20 @@
-#include "store/bell.h"
-#include "store/mailbox_name.h"
-#include "store/queue.h"
-#include "store/sqlite_box.h"
-#include "store/sqlite_content.h"
-#include "store/sqlite_expunge.h"
-#include "store/sqlite_junk.h"
-#include "store/sqlite_store.h"
-
 /* One unit, and so one transaction: "all targets or none" and "one durable commit" leave no other way.  A message
  * to 1,000 recipients is therefore over the 500 rows that a unit should have at most; it takes some 15 ms of the
  * writer's time, and the doors' bound on recipients is what keeps it there. */
-struct deliver_unit {
-	struct delivery *const *all;
-	size_t n;
-	struct packed *packed; /* of each */
-	int64_t now_wall_ms;
-	struct box one; /* of the only target, when there is one: it is looked for once */
-	bool one_found;
-	int64_t many_in;   /* a mailbox with many records of what was expunged: some are to be forgotten */
-	struct arena temp; /* of one run */
-};
+#include "store/sqlite_deliver.h"
+
+#include "store/bell.h"
+#include "store/mailbox_name.h"
+#include "store/sqlite_expunge.h"
+#include "store/sqlite_junk.h"
+#include "store/sqlite_store.h"
 
 static bool is_mail(const struct target *t)
 {
 	return t->account != 0 && !t->waits;
 }
 
-static size_t rows_of(const struct deliver_unit *u)
+size_t deliver_rows(const struct deliver_unit *u)
 {
 	size_t rows = u->n;
 	for (size_t i = 0; i < u->n; i++)
@@ -199,19 +187,35 @@ static bool to_mailbox(struct tx *tx, struct deliver_unit *u, const struct deliv
 	       box_save(tx, &b, e);
 }
 
+static struct str kept(struct str s)
+{
+	return s.n > 0 ? s : STR_NONE;
+}
+
+/* What waits for room in a mailbox of ours does not leave us: no rule holds it. */
 static bool to_queue(struct tx *tx, struct deliver_unit *u, uint64_t octets, int64_t content_id, struct target *t,
 		     struct err *e)
 {
-	if (!sql_run(tx, e,
-		     "INSERT INTO queue (content_id, sender, recipient, dsn, state, created_ms, due_ms, attempts, size,"
-		     " prefix, account_id, mailbox) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?10, ?11)",
-		     NUM(content_id), TEXT(t->sender), TEXT(t->recipient), TEXT(t->dsn), NUM(QUEUE_WAITING),
-		     NUM(u->now_wall_ms), NUM(t->due_wall_ms ? t->due_wall_ms : u->now_wall_ms),
-		     NUM(octets + t->prefix.n), BLOB_OR_NULL(t->prefix), NUM(t->account),
-		     TEXT(t->account ? t->mailbox : STR_NONE)))
+	struct queue_new q = {
+		.content_id = content_id,
+		.account = t->account ? t->account : t->owner,
+		.created_wall_ms = u->now_wall_ms,
+		.due_wall_ms = t->due_wall_ms ? t->due_wall_ms : u->now_wall_ms,
+		.size = octets + t->prefix.n,
+		.mailbox = t->account ? t->mailbox : STR_NONE,
+		.sender = kept(t->sender),
+		.recipient = kept(t->recipient),
+		.dsn = kept(t->dsn),
+		.drop = kept(t->drop),
+		.route = kept(t->route),
+		.prefix = t->prefix,
+		.hold = kept(t->hold),
+		.smtputf8 = t->smtputf8,
+		.eight_bit = t->eight_bit,
+	};
+	if (t->account == 0 && q.hold.n == 0 && !hold_asked(tx, &u->holds, q.sender, q.recipient, &u->temp, &q.hold, e))
 		return false;
-	t->queue_id = sqlite3_last_insert_rowid(tx->db);
-	return true;
+	return queue_insert(tx, &q, u->now_wall_ms, &u->temp, &t->queue_id, e);
 }
 
 /* After the new message, so that who looks meanwhile never sees neither, and with a later modseq. */
@@ -235,8 +239,8 @@ static bool deliver_one(struct tx *tx, struct deliver_unit *u, size_t i, struct 
 {
 	const struct delivery *d = u->all[i];
 	uint64_t octets = u->packed[i].size;
-	int64_t content_id;
-	if (!content_insert(tx, &u->packed[i], d->index, &content_id, e))
+	int64_t content_id = d->content_id;
+	if (d->stage && !content_insert(tx, &u->packed[i], d->index, &content_id, e))
 		return false;
 	for (size_t k = 0; k < d->n; k++) {
 		struct target *t = &d->targets[k];
@@ -247,17 +251,40 @@ static bool deliver_one(struct tx *tx, struct deliver_unit *u, size_t i, struct 
 	return replaced_go(tx, u, d, e);
 }
 
-static bool unit_deliver(struct tx *tx, void *arg, struct err *e)
+/* Contents that are stored already.  What the collector has marked has no row and gets none. */
+static bool contents_there(struct tx *tx, struct deliver_unit *u, struct err *e)
 {
-	struct deliver_unit *u = arg;
+	for (size_t i = 0; i < u->n; i++) {
+		if (u->all[i]->stage)
+			continue;
+		struct rows r = sql_rows(tx, "SELECT size FROM content WHERE id = ?1 AND dead = 0",
+					 NUM(u->all[i]->content_id));
+		bool there = row_next(&r);
+		u->packed[i] = (struct packed){ .size = there ? (uint64_t)row_num(&r, 0) : 0 };
+		if (!rows_end(&r, e))
+			return false;
+		if (!there)
+			return err_set(e, ERR_PERM, "the content %lld is not there", (long long)u->all[i]->content_id);
+	}
+	return true;
+}
+
+bool deliver_in(struct tx *tx, struct deliver_unit *u, struct err *e)
+{
 	arena_reset(&u->temp);
 	u->many_in = 0;
-	if (!all_there(tx, u, e))
+	u->holds = (struct hold_rules){ 0 };
+	if (!contents_there(tx, u, e) || !all_there(tx, u, e))
 		return false;
 	for (size_t i = 0; i < u->n; i++)
 		if (!deliver_one(tx, u, i, e))
 			return false;
 	return true;
+}
+
+static bool unit_deliver(struct tx *tx, void *arg, struct err *e)
+{
+	return deliver_in(tx, arg, e);
 }
 
 /* --- from outside ------------------------------------------------------------------------------ */
@@ -274,23 +301,36 @@ static void ring(struct store *st, const struct delivery *d)
 		bell_ring(st, BELL_QUEUE);
 }
 
-static bool run(struct store *st, struct deliver_unit *u, struct err *e)
+bool deliver_ready(struct deliver_unit *u, struct err *e)
 {
 	for (size_t i = 0; i < u->n; i++) {
 		if (u->all[i]->n == 0)
 			return err_set(e, ERR_PERM, "a delivery without a target");
+		if (!u->all[i]->stage)
+			continue;
 		if (!stage_seal(u->all[i]->stage, e))
 			return false;
 		u->packed[i] = stage_packed(u->all[i]->stage);
 	}
-	bool ok = store_do(st, unit_deliver, u, e);
+	return true;
+}
+
+void deliver_done(struct store *st, struct deliver_unit *u, bool committed)
+{
 	arena_reset(&u->temp);
-	for (size_t i = 0; ok && i < u->n; i++) {
-		stage_keep(u->all[i]->stage);
+	for (size_t i = 0; committed && i < u->n; i++) {
+		if (u->all[i]->stage)
+			stage_keep(u->all[i]->stage);
 		ring(st, u->all[i]);
 	}
-	if (ok && u->many_in)
+	if (committed && u->many_in)
 		expunged_trim(st, u->many_in);
+}
+
+static bool run(struct store *st, struct deliver_unit *u, struct err *e)
+{
+	bool ok = deliver_ready(u, e) && store_do(st, unit_deliver, u, e);
+	deliver_done(st, u, ok);
 	return ok;
 }
 
@@ -307,7 +347,7 @@ bool deliver_all(struct store *st, struct delivery *const *all, size_t n, struct
 	struct deliver_unit u = { .all = all, .n = n, .packed = packed, .now_wall_ms = store_now(st) };
 	if (n > DELIVER_MAX)
 		return err_set(e, ERR_PERM, "at most %d messages at once", DELIVER_MAX);
-	if (rows_of(&u) > UNIT_ROWS)
+	if (deliver_rows(&u) > UNIT_ROWS)
 		return err_set(e, ERR_PERM, "too many messages and recipients at once: at most %d together", UNIT_ROWS);
 	return n == 0 || run(st, &u, e);
 }

@@ -18,7 +18,14 @@
  *   neighbours made one, so it never has more rows than the mailbox has gaps between messages.  Both together name
  *   every UID below uidnext that is not there: the UIDs that are there are known without reading a message.
  * - mailbox.unseen_from: all messages below this UID have \Seen.
- * - queue.account_id, .mailbox: mail for a mailbox of ours that had no room for it.
+ * - queue.account_id: whose mail it is.  .mailbox: not empty when it waits for room in this mailbox of his.
+ * - queue: a row with state 0 waits; ripe once it is due, then it has a place `ord` in its lane.  The partial indexes
+ *   hold no row that is not asked for: queue_due those whose time has not come, queue_lane and queue_party those that
+ *   may go now, queue_lease those that somebody has.  party: who takes turns.  lane '': written by an earlier version
+ *   and not yet due.  flags: enum queue_flag.  Columns that were added stand behind the prefix, which is short.
+ * - lane: those with ripe rows, and no others; `at`: the place served last; `served`: they take turns by it.
+ * - pace: the slots of "1 per T"; pace_used: how many went in the eighths of T (since 1970) that still count.
+ * - suppress.account_id: 0 for all.
  */
 static const char mail_1[] =
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
@@ -80,6 +87,36 @@ static const char mail_2[] =
     "ALTER TABLE queue ADD COLUMN account_id INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE queue ADD COLUMN mailbox TEXT NOT NULL DEFAULT '';";
 
+static const char mail_3[] =
+    "ALTER TABLE queue ADD COLUMN drop_name TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE queue ADD COLUMN route TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE queue ADD COLUMN lane TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE queue ADD COLUMN party TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE queue ADD COLUMN ripe INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE queue ADD COLUMN ord INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE queue ADD COLUMN lease INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE queue ADD COLUMN tried_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE queue ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE queue ADD COLUMN flags INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE queue ADD COLUMN why TEXT NOT NULL DEFAULT '';"
+    "CREATE INDEX queue_due ON queue (due_ms) WHERE state = 0 AND ripe = 0;"
+    "CREATE INDEX queue_lane ON queue (lane, ord) WHERE state = 0 AND ripe = 1;"
+    "CREATE INDEX queue_party ON queue (lane, party, ord) WHERE state = 0 AND ripe = 1;"
+    "CREATE INDEX queue_lease ON queue (lease) WHERE state = 2;"
+    "CREATE TABLE lane (name TEXT PRIMARY KEY, ripe INTEGER NOT NULL, at INTEGER NOT NULL, served INTEGER NOT NULL)"
+    " STRICT, WITHOUT ROWID;"
+    "CREATE INDEX lane_served ON lane (served);"
+    "CREATE TABLE pace (name TEXT PRIMARY KEY, per_ms INTEGER NOT NULL, t0_ms INTEGER NOT NULL, slot INTEGER NOT NULL)"
+    " STRICT, WITHOUT ROWID;"
+    "CREATE TABLE pace_used (name TEXT NOT NULL, per_ms INTEGER NOT NULL, eighth INTEGER NOT NULL, n INTEGER NOT NULL,"
+    " PRIMARY KEY (name, per_ms, eighth)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE suppress (id INTEGER PRIMARY KEY AUTOINCREMENT, account_id INTEGER NOT NULL, address TEXT NOT NULL,"
+    " until_ms INTEGER NOT NULL, why TEXT NOT NULL) STRICT;"
+    "CREATE UNIQUE INDEX suppress_address ON suppress (address, account_id);"
+    "CREATE INDEX suppress_until ON suppress (until_ms);"
+    "CREATE TABLE hold_rule (id INTEGER PRIMARY KEY AUTOINCREMENT, sender TEXT NOT NULL, recipient TEXT NOT NULL,"
+    " domain TEXT NOT NULL) STRICT;";
+
 static const char auth_1[] =
     "CREATE TABLE verifier (account TEXT PRIMARY KEY, account_id INTEGER NOT NULL, argon2 TEXT, crypt TEXT,"
     " sha1_iterations INTEGER NOT NULL, sha1_salt BLOB, sha1_stored BLOB, sha1_server BLOB,"
@@ -92,7 +129,7 @@ static const char auth_1[] =
     "INSERT INTO secret VALUES (randomblob(32));";
 
 /* steps[i] leads from version i to i + 1.  A step that was published is never changed: add one. */
-static const char *const mail_steps[] = { mail_1, mail_2 };
+static const char *const mail_steps[] = { mail_1, mail_2, mail_3 };
 static const char *const auth_steps[] = { auth_1 };
 
 static bool version_read(struct tx *tx, int64_t *version, struct err *e)

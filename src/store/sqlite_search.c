@@ -216,7 +216,8 @@ struct search_file *search_files_take(struct search_files *l, int64_t account)
 		struct search_file *f = l->p[i];
 		if (f->account != account)
 			continue;
-		memmove(&l->p[i], &l->p[i + 1], (--l->n - i) * sizeof *l->p);
+		for (l->n--; i < l->n; i++)
+			l->p[i] = l->p[i + 1];
 		return f;
 	}
 	return NULL;
@@ -225,7 +226,8 @@ struct search_file *search_files_take(struct search_files *l, int64_t account)
 struct search_file *search_files_give(struct search_files *l, struct search_file *f)
 {
 	struct search_file *last = l->n == SEARCH_FILES ? l->p[--l->n] : NULL;
-	memmove(&l->p[1], &l->p[0], l->n++ * sizeof *l->p);
+	for (size_t i = l->n++; i > 0; i--)
+		l->p[i] = l->p[i - 1];
 	l->p[0] = f;
 	return last;
 }

@@ -12,7 +12,7 @@
 #include "base/num.h"
 #include "store/bell.h"
 
-#define DRY_MOST  16  /* files synced in one go */
+#define DRY_MOST  256 /* files synced in one go */
 #define DEAD_ROWS 500 /* contents looked up in one read */
 
 /* --- the lock ------------------------------------------------------------------------- */
@@ -347,11 +347,9 @@ static bool drop_others(struct search_index *x, const int64_t *ids, size_t n, st
 	return ok;
 }
 
-bool search_sweep(struct search_index *x, bool gone, struct arena *a, int64_t **damaged, size_t *n, struct err *e)
+bool search_mend(struct search_index *x, struct arena *a, int64_t **damaged, size_t *n, struct err *e)
 {
-	search_files_close(&x->write);
 	pthread_mutex_lock(&x->mu);
-	search_files_close(&x->read);
 	*n = x->ndamaged;
 	*damaged = ARENA_ARRAY(a, int64_t, *n);
 	memcpy(*damaged, x->damaged, *n * sizeof **damaged);
@@ -360,9 +358,25 @@ bool search_sweep(struct search_index *x, bool gone, struct arena *a, int64_t **
 	for (size_t i = 0; i < *n; i++)
 		if (!search_drop(x, (*damaged)[i], e))
 			return false;
+	return true;
+}
+
+bool search_sweep(struct search_index *x, struct err *e)
+{
+	struct arena a = { 0 };
 	int64_t *ids;
-	size_t nids;
-	return !gone || (search_accounts(x->st, -1, a, &ids, &nids, e) && drop_others(x, ids, nids, e));
+	size_t n;
+	bool ok = search_accounts(x->st, -1, &a, &ids, &n, e) && drop_others(x, ids, n, e);
+	arena_reset(&a);
+	return ok;
+}
+
+void search_rest(struct search_index *x)
+{
+	search_files_close(&x->write);
+	pthread_mutex_lock(&x->mu);
+	search_files_close(&x->read);
+	pthread_mutex_unlock(&x->mu);
 }
 
 bool search_erase(struct store *st, struct err *e)

@@ -47,6 +47,10 @@ int cli_import_imap(const struct call *c);
 int cli_export_maildir(const struct call *c);
 int cli_export_mbox(const struct call *c);
 
+/* search.c */
+int cli_search_status(const struct call *c);
+int cli_search_rebuild(const struct call *c);
+
 /* storage.c */
 int cli_queue_list(const struct call *c);
 int cli_queue_rm(const struct call *c);

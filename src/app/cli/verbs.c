@@ -104,6 +104,11 @@ const struct verb verbs[] = {
 	{ "mailbox unsubscribe", "ACCOUNT NAME ...", 2, ANY, "Undo mailbox subscribe", "", NULL, { { 0 } }, cli_mailbox_unsubscribe, false },
 	{ "mailbox use", "ACCOUNT NAME USE", 3, 3, "Say what mail programs are to use a mailbox for",
 	  "USE is sent, archive, trash, drafts, junk or none. One mailbox of an account has each.", NULL, { { 0 } }, cli_mailbox_use, false },
+	{ "search status", "[ACCOUNT]", 0, 1, "Show how far the full-text index is, of one account or all",
+	  "WAITING are messages that it has not looked at yet; CONTENTS are in it, where copies count once; those IN PART are larger than it takes, "
+	  "or could not be read. Searches find all of these, too: they read what the index does not know.", NULL, { JSON }, cli_search_status, false },
+	{ "search rebuild", "[ACCOUNT]", 0, 1, "Throw the full-text index away, of one account or all; the server makes it anew",
+	  "Nothing is lost, and searches are right meanwhile, only slower.", NULL, { { 0 } }, cli_search_rebuild, false },
 	{ "queue list", "", 0, 0, "List mail that waits to leave", "", NULL, { JSON }, cli_queue_list, false },
 	{ "queue rm", "ID ...", 1, ANY, "Remove mail from the queue; nobody is told", "", NULL, { { 0 } }, cli_queue_rm, false },
 
