@@ -408,13 +408,14 @@ static void *commit_loop(void *arg)
 static bool batch_send(struct import *im, struct err *e)
 {
 	struct batch *b = &im->batches[im->fill % BATCHES];
-	if (b->n == 0)
+	size_t n = b->n; /* once its last item is packed, the batch is the committer's */
+	if (n == 0)
 		return true;
 	pthread_mutex_lock(&im->mu);
 	b->queued = true;
-	b->packing = b->n;
+	b->packing = n;
 	pthread_mutex_unlock(&im->mu);
-	for (size_t i = 0; i < b->n; i++)
+	for (size_t i = 0; i < n; i++)
 		pool_run(im->packers, &b->items[i].job);
 	im->fill++;
 	pthread_mutex_lock(&im->mu);

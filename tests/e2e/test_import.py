@@ -342,6 +342,31 @@ def test_dry_run_and_duplicates(served, account, tmp_path):
     assert boxes(served, account)["INBOX"] == 10
 
 
+def test_structure_is_kept_beside_it(served, account, tmp_path):
+    """What FETCH answers about an imported message comes from its index: nothing has to be parsed again."""
+    top = tmp_path / "Maildir"
+    for n in range(3):
+        put(top, f"m{n}", mail(n))
+    run(served, "import", "maildir", top, "--account", account)
+    before = served.log()
+    client = served.imap(account)
+    client.select("INBOX")
+    assert len(client.fetch("1:*", "(ENVELOPE BODYSTRUCTURE)")[1]) == 3
+    assert "index-unreadable" not in served.log()[len(before):]
+
+
+def test_account_made_again_is_another(served, account, tmp_path):
+    """What an account of the same name had taken is not what this one has."""
+    top = tmp_path / "Maildir"
+    put(top, "m", mail(1))
+    for _ in range(2):
+        assert "1 messages into" in run(served, "import", "maildir", top, "--account", account)
+        assert "0 messages into" in run(served, "import", "maildir", top, "--account", account)
+        assert len(stored(served, account)) == 1
+        served.cli("account", "rm", account, "--yes")
+        served.account(account, f"{account}@one.test", password="secret")
+
+
 def test_beyond_the_quota(served, account, tmp_path):
     served.cli("account", "quota", account, "1MiB", "3")
     for n in range(5):
