@@ -509,6 +509,7 @@ static void latency(void)
 	struct conn *c = log_in(0), *d = log_in(0);
 	char text[256];
 	double second[21], store[101], qresync[21];
+	unsigned answers = 0;
 	snprintf(text, sizeof text, "SELECT \"%s\"", opt.mailbox);
 	double first = timed(c, text, NULL);
 	for (int i = 0; i < 21; i++)
@@ -526,11 +527,11 @@ static void latency(void)
 		timed(c, text, NULL);
 		snprintf(text, sizeof text, "SELECT \"%s\" (QRESYNC (%u %llu))", opt.mailbox, validity,
 			 (unsigned long long)modseq);
-		qresync[i] = timed(d, text, NULL);
+		qresync[i] = timed(d, text, &answers);
 	}
 	printf("{\"select_first_ms\": %.3f, \"select_ms\": %.3f, \"store_ms\": %.3f, \"store_p99_ms\": %.3f, "
-	       "\"qresync_ms\": %.3f}\n",
-	       first, at(second, 21, .5), at(store, 101, .5), at(store, 101, .99), at(qresync, 21, .5));
+	       "\"qresync_ms\": %.3f, \"qresync_answers\": %u}\n",
+	       first, at(second, 21, .5), at(store, 101, .5), at(store, 101, .99), at(qresync, 21, .5), answers);
 }
 
 static void search(void)

@@ -7,8 +7,11 @@
 #include <signal.h>
 #include <sodium.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
+
+#define AUTH_NICE 10
 
 /* A copy on the heap. */
 static struct str keep(struct str s)
@@ -312,6 +315,9 @@ static bool open_log(struct role *r, struct err *e)
 bool role_prepare(struct role *r, struct err *e)
 {
 	struct conf_errors errors = { 0 };
+	/* A password check takes a core for a while: who guesses must not slow down those who send and read. */
+	if (r->row->has & HAS_AUTH_DOOR)
+		setpriority(PRIO_PROCESS, 0, AUTH_NICE);
 	if (!load_blob(r->birth.config, &r->loaded, &errors)) {
 		err_set(e, ERR_PERM, "%.*s", STRF(str_trim(buf_str(&errors.text))));
 		buf_free(&errors.text);
